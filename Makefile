@@ -1,0 +1,51 @@
+# The commands of this repository; `make help` explains them.
+# Another Python: make book PYTHON=python3.13
+
+PYTHON ?= python3
+RUN    := .venv/bin/python -m
+READY  := .venv/ready
+
+# One BLAS thread a process: several processes run side by side, and sums come out the same everywhere.
+export OMP_NUM_THREADS      ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.NOTPARALLEL:
+.PHONY: help book test verify live twins lint lock clean
+
+help:    ## Explain the commands (this list)
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 15
+
+book:    $(READY) ## Execute every chapter and build the site; warnings are errors
+	@.venv/bin/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+
+test:    book ## Run all tests: the library, the chapters against their twins, the site in a browser
+	@$(RUN) pytest -n 2 --dist loadfile --nbval --nbval-current-env book tests
+
+verify:  $(READY) ## Check every claim of the book and print the ledger (ARGS="--only ID --seed 1")
+	@$(RUN) wnlib verify $(ARGS)
+
+live:    $(READY) ## Open the chapters in JupyterLab, to change and rerun them
+	@.venv/bin/jupyter lab book/introduction.ipynb
+
+twins:   $(READY) ## Make the executed notebooks again (NAMES="figure_1 polar" for some of them)
+	@.venv/bin/python tools/twins.py $(NAMES)
+
+lint:    $(READY) ## Check the style of the code
+	@$(RUN) ruff check . && $(RUN) ruff format --check .
+
+lock:    ## Choose exact versions again from requirements.txt (needs uv)
+	uv pip compile requirements.txt --universal --python-version 3.11 --fork-strategy fewest \
+	  --generate-hashes --no-emit-package wnlib --no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean:   ## Remove everything that these commands made
+	rm -rf .venv _build .pytest_cache .ruff_cache .hypothesis
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@echo "Installing into .venv (about a minute) ..."
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

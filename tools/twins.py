@@ -1,0 +1,78 @@
+"""Make book/NAME.ipynb, the executed twin of each chapter book/NAME.md that has code.
+
+Usage: python tools/twins.py [NAME ...]      (all chapters if none is named)
+
+A second run gives the same bytes: cell ids are counted, and what differs from run to run without
+meaning anything (widget state, timestamps, Python's version) is left out.
+"""
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+CODE = "```{code-cell}"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def chapters():
+    """Return the sources, in alphabetical order, of all chapters with code."""
+    return [path for path in sorted(BOOK.glob("*.md")) if CODE in path.read_text("utf-8")]
+
+
+def read(path):
+    """Return a chapter as a notebook that has not been executed."""
+    notebook = jupytext.read(path, fmt="md:myst")
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+    notebook.nbformat_minor = 5  # the first format with cell ids
+    return notebook
+
+
+def execute(notebook):
+    """Run all cells as the book's build does, and keep only what a rerun would give again."""
+    NotebookClient(
+        notebook,
+        timeout=300,
+        record_timing=False,
+        coalesce_streams=True,
+        store_widget_state=False,
+        resources={"metadata": {"path": BOOK}},
+    ).execute()
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)
+    return notebook
+
+
+def make(path):
+    """Write the twin of one chapter; return a line that says how it went."""
+    try:
+        nbformat.write(execute(read(path)), path.with_suffix(".ipynb"))
+    except CellExecutionError as error:
+        return f"FAILED {path.name}\n{error}"
+    return f"made {path.stem}.ipynb"
+
+
+def main(names):
+    """Make the named twins, two at a time; return the exit code."""
+    paths = [BOOK / f"{Path(name).stem}.md" for name in names] or chapters()
+    failed = False
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        for line in pool.map(make, paths):
+            print(line, flush=True)
+            failed |= line.startswith("FAILED")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
