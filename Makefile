@@ -10,7 +10,7 @@ export OMP_NUM_THREADS      ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .NOTPARALLEL:
-.PHONY: help book test verify live twins lint lock clean
+.PHONY: help book test verify live twins format lint lock clean
 
 help:    ## Explain the commands (this list)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 15
@@ -30,7 +30,12 @@ live:    $(READY) ## Open the chapters in JupyterLab, to change and rerun them
 twins:   $(READY) ## Make the executed notebooks again (NAMES="figure_1 polar" for some of them)
 	@.venv/bin/python tools/twins.py $(NAMES)
 
-lint:    $(READY) ## Check the style of the code
+format:  $(READY) ## Format the code, in the chapters too
+	@$(RUN) ruff check --quiet --select I --fix wnlib tests tools && $(RUN) ruff format --quiet wnlib tests tools
+	@PATH=.venv/bin:$$PATH jupytext --quiet --pipe-fmt py:percent --pipe 'ruff check --quiet --select I --fix -' \
+	  --pipe 'ruff format -' $$(grep -l '{code-cell}' book/*.md)
+
+lint:    $(READY) ## Check the style of the code, in the chapters through their twins
 	@$(RUN) ruff check . && $(RUN) ruff format --check .
 
 lock:    ## Choose exact versions again from requirements.txt (needs uv)

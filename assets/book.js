@@ -1,2 +1,36 @@
-// Loaded before Font Awesome: without this it rewrites the icons inside widgets, and Play buttons stop working.
+// Loaded first on every page.
+
+// Font Awesome would rewrite the icons inside widgets, after which their Play buttons do nothing.
 window.FontAwesomeConfig = { observeMutations: false };
+
+// Widgets hand their labels to MathJax 2 and stop if it is absent; the pages have MathJax 3.
+// (So write labels in Unicode: α, η̃.)
+window.addEventListener("load", () => {
+  if (window.MathJax) MathJax.Hub = { Queue() {} };
+});
+
+// What screen readers need and the theme and the widgets leave out or get wrong.
+const sliderName = (handle) => handle.closest(".jupyter-widgets:has(.widget-label)")?.innerText.trim() || "Slider";
+const MENDS = [
+  [".bd-sidebar-primary", "role", "complementary"],
+  [".citation-list > .citation", "role", "listitem"],
+  [".jupyter-button:has(.fa-play)", "aria-label", "Play"],
+  [".jupyter-button:has(.fa-pause)", "aria-label", "Pause"],
+  [".jupyter-button:has(.fa-stop)", "aria-label", "Stop"],
+  [".jupyter-button:has(.fa-retweet)", "aria-label", "Repeat"],
+  [".noUi-handle", "aria-label", sliderName],
+  [".theme-switch-button", "aria-label", "Color mode: Light Dark System Settings"],
+  [".search-button-field, summary", "aria-label", null], // their text says it
+];
+
+function mend() {
+  for (const [selector, attribute, value] of MENDS)
+    for (const element of document.querySelectorAll(selector))
+      if (value === null) element.removeAttribute(attribute);
+      else element.setAttribute(attribute, typeof value === "string" ? value : value(element));
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  mend();
+  new MutationObserver(mend).observe(document.body, { childList: true, subtree: true }); // widgets come late
+});

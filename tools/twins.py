@@ -18,6 +18,10 @@ from nbclient.exceptions import CellExecutionError
 BOOK = Path(__file__).resolve().parent.parent / "book"
 CODE = "```{code-cell}"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 
 
 def chapters():
@@ -44,10 +48,7 @@ def execute(notebook):
         store_widget_state=False,
         resources={"metadata": {"path": BOOK}},
     ).execute()
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata = METADATA
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET, None)
