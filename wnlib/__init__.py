@@ -1,0 +1,23 @@
+"""wnlib: implicit regularization by weight normalization, in three independent ways.
+
+``limit``, ``integrate`` and ``descend`` take the same arguments, ``(flow, problem, x0, ...)``,
+and lead to the same point: exactly, in continuous time, and in discrete time.
+"""
+
+from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.integrate import integrate
+from wnlib.problems import Problem, initial_weights, sparse_problem
+from wnlib.trajectories import Result, Status, Trajectory
+
+__version__ = "0.1.0"
+__all__ = [
+    "PlainFlow",
+    "Problem",
+    "Result",
+    "Status",
+    "Trajectory",
+    "WeightNormFlow",
+    "initial_weights",
+    "integrate",
+    "sparse_problem",
+]

@@ -1,0 +1,228 @@
+r"""Continuous time: follow a flow with an implicit Runge-Kutta method.
+
+The *mirror* form moves ``m`` (``n_measurements`` numbers, see :mod:`wnlib.flows`): every invariant
+of the flow holds by construction, to rounding, so where the residual vanishes the weights *are*
+the limit. Three things keep it accurate over twelve decades of time: the anchor moves before the
+powers ``w^{-(L-2)}``, which shrink by orders of magnitude, become differences of large numbers; ``m`` is
+expressed in the eigenbasis of ``A diag(x^{2L-2}) A^T``, where fast and slow motions are separate
+coordinates; and the step control does not chase the rounding errors of ``A x^L - b``.
+
+The *weights* form moves what is trained: ``x``, or ``(r, u)``. It knows nothing of mirror maps and
+is the cross-check. (Not ``(r, v)``, ``v = u/|u|``: ``|v| = 1`` is unstable while ``r`` shrinks.)
+"""
+
+import numpy as np
+from scipy.integrate import Radau
+
+from wnlib.flows import PlainFlow, check_flow, shift
+from wnlib.problems import check_weights, count, finite, positive
+from wnlib.trajectories import Status, Trajectory
+
+EPS = np.finfo(float).eps
+CONVERGED_RESIDUAL = 1e-9  # relative; what a run to t_end must reach to be called converged
+
+
+def integrate(
+    flow,
+    problem,
+    x0,
+    t_end,
+    *,
+    times=None,
+    form="mirror",
+    rtol=1e-9,
+    residual_tol=0.0,
+    max_steps=50_000,
+):
+    """Integrate a flow from ``x0`` up to time ``t_end``, in units where ``eta_u = 1``.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    problem : Problem
+    x0 : array_like, shape (n_weights,)
+        Positive initial weights (one start).
+    t_end : float
+    times : array_like, optional
+        Increasing times in (0, t_end] to record; by default 60 logarithmically spaced ones. The
+        start and the end are recorded besides.
+    form : {"mirror", "weights"}
+        Move the ``n_measurements`` mirror coordinates, or the trained weights themselves.
+    rtol : float
+        Relative tolerance of a step, in [1e-12, 1e-2).
+    residual_tol : float
+        Stop as soon as the relative residual is at most this; 0 goes on to ``t_end``.
+    max_steps : int
+        Budget of integration steps.
+
+    Returns
+    -------
+    Trajectory
+        CONVERGED if the final relative residual is at most ``max(residual_tol, 1e-9)``; STALLED
+        if the radius has fallen a thousandfold, still falls, and the loss is not below that of zero
+        weights; DIVERGED if the step control failed; MAX_STEPS otherwise.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments out of their range.
+    """
+    check_flow(flow)
+    x0 = check_weights(problem, x0)
+    if x0.ndim != 1:
+        raise ValueError("integrate follows one start: call it once per row of x0")
+    t_end, max_steps = positive("t_end", t_end), count("max_steps", max_steps)
+    if not 1e-12 <= rtol < 1e-2:
+        raise ValueError(f"rtol must lie in [1e-12, 1e-2); got {rtol!r}")
+    if form not in _FORMS:
+        raise ValueError(f'form must be "mirror" or "weights"; got {form!r}')
+    times = _recording_times(times, t_end)
+    recorded, path, x, t, n_steps = [0.0], [x0], x0, 0.0, 0
+    for t, weights_at in _FORMS[form](flow, problem, x0, t_end, rtol):
+        previous, x, n_steps = x, weights_at(t), n_steps + 1
+        due = times[(times > recorded[-1]) & (times <= t)]
+        recorded.extend(due)
+        path.extend(weights_at(s) for s in due)
+        residual = problem.residual(problem.readout(x**flow.depth))
+        shrinkage = np.linalg.norm(x) / np.linalg.norm(x0)
+        falling = residual >= 1 and np.linalg.norm(x) < np.linalg.norm(previous)
+        if residual <= residual_tol or n_steps == max_steps or (falling and shrinkage < 1e-12):
+            break
+    else:
+        if t < t_end:
+            return _trajectory(flow, problem, recorded, path, t, x, Status.DIVERGED, n_steps)
+    if residual <= max(residual_tol, CONVERGED_RESIDUAL):
+        status = Status.CONVERGED
+    else:
+        status = Status.STALLED if falling and shrinkage < 1e-3 else Status.MAX_STEPS
+    return _trajectory(flow, problem, recorded, path, t, x, status, n_steps)
+
+
+def _recording_times(times, t_end):
+    if times is None:
+        return np.geomspace(1e-6 * t_end, t_end, 60)
+    times = finite("times", times, 1)
+    if times[0] <= 0 or times[-1] > t_end or (np.diff(times) <= 0).any():
+        raise ValueError("times must increase within (0, t_end]")
+    return times
+
+
+def _trajectory(flow, problem, recorded, path, t, x, status, n_steps):
+    if recorded[-1] < t:
+        recorded, path = [*recorded, t], [*path, x]
+    return Trajectory(
+        flow=flow,
+        problem=problem,
+        initial=path[0],
+        weights=x,
+        status=status,
+        times=np.array(recorded),
+        path=np.array(path),
+        n_steps=n_steps,
+    )
+
+
+class _Chart:
+    """The mirror coordinates ``m`` around an anchor on the trajectory."""
+
+    def __init__(self, flow, problem, anchor):
+        self.flow, self.L, self.anchor = flow, flow.depth, anchor
+        A = problem.network_matrix
+        basis = np.linalg.eigh((A * anchor ** (2 * self.L - 2)) @ A.T)[1]
+        self.A, self.b = basis.T @ A, basis.T @ problem.b
+        # |m| at which log x moves by about one
+        self.unit = 1 / (np.abs(A).max() * anchor.max() ** (self.L - 2))
+
+    def lift(self, m):
+        return shift(np.log(self.anchor), m @ self.A, self.L - 2)
+
+    def state(self, m):
+        """Effective weights, clock, and the derivative of both logarithms."""
+        log_x, log_clock, derivative = self.flow.from_lift(self.lift(m), self.anchor @ self.anchor)
+        return np.exp(log_x), np.exp(log_clock), derivative
+
+    def weights(self, m):
+        return self.state(m)[0]
+
+    def velocity(self, _, m):
+        x, clock, _ = self.state(m)
+        return clock * (self.A @ x**self.L - self.b)
+
+    def jacobian(self, _, m):
+        x, clock, derivative = self.state(m)
+        stacked, lift = x**self.L, np.exp((self.L - 2) * self.lift(m))
+        dlog_x, dlog_clock = derivative(-lift[:, None] * self.A.T)
+        kernel = self.L * self.A @ (stacked[:, None] * dlog_x)
+        return clock * (kernel + np.outer(self.A @ stacked - self.b, dlog_clock))
+
+    def rounding(self, t, m):
+        """Bound the rounding error of ``m``: its own, and that of the residuals in it."""
+        return 4 * EPS * max(np.linalg.norm(self.b) * t * self.state(m)[1], np.abs(m).max())
+
+    def worn(self, m, rtol):
+        """Tell whether cancellation since the anchor costs three bits, or more than ``rtol``."""
+        gain = (self.L - 2) * (self.lift(m) - np.log(self.anchor)).max()
+        shrunk = np.sum(self.weights(m) ** 2) < np.sum(self.anchor**2) / 8
+        lost = self.L > 2 and EPS * np.abs(m).max() > 100 * rtol * self.unit
+        return gain > np.log(8) or shrunk or lost
+
+
+def _mirror_steps(flow, problem, x0, t_end, rtol):
+    """Yield ``(t, weights_at)`` after each step; ``weights_at`` covers that step."""
+    t, x = 0.0, x0
+    while t < t_end:
+        chart = _Chart(flow, problem, x)
+        solver = Radau(
+            chart.velocity,
+            t,
+            np.zeros(problem.n_measurements),
+            t_end,
+            rtol=rtol,
+            atol=rtol * chart.unit,
+            jac=chart.jacobian,
+        )
+        for step in _steps(solver, chart.weights):
+            yield step
+            solver.atol = max(rtol * chart.unit, chart.rounding(solver.t, solver.y))
+            if chart.worn(solver.y, rtol):
+                break
+        if solver.status == "failed":
+            return
+        t, x = solver.t, chart.weights(solver.y)
+
+
+def _weights_steps(flow, problem, x0, t_end, rtol):
+    """Yield ``(t, weights_at)`` after each step on the trained weights."""
+    if isinstance(flow, PlainFlow):
+        start = x0
+
+        def velocity(_, x):
+            return flow.velocity(problem, x)
+
+        def weights(x):
+            return x
+    else:
+        start = np.append(x0 / np.linalg.norm(x0), np.linalg.norm(x0))
+
+        def velocity(_, state):
+            dr, du = flow.velocity(problem, state[-1], state[:-1])
+            return np.append(du, dr)
+
+        def weights(state):
+            return state[-1] * state[:-1] / np.linalg.norm(state[:-1])
+
+    yield from _steps(
+        Radau(velocity, 0.0, start, t_end, rtol=rtol, atol=rtol * start.min()), weights
+    )
+
+
+_FORMS = {"mirror": _mirror_steps, "weights": _weights_steps}
+
+
+def _steps(solver, weights):
+    while solver.status == "running":
+        solver.step()
+        if solver.status == "failed":
+            return
+        interpolant = solver.dense_output()
+        yield solver.t, lambda s, interpolant=interpolant: weights(interpolant(s))

@@ -1,0 +1,213 @@
+"""Sparse recovery problems and initial weights: what every road to the limit starts from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+def readonly(array, dtype=float):
+    """Return a read-only copy of ``array``."""
+    array = np.array(array, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+def finite(name, value, ndim):
+    """Return ``value`` as a read-only float array, or say which argument is wrong and how."""
+    try:
+        array = readonly(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of numbers; got {value!r}") from error
+    if array.ndim not in np.atleast_1d(ndim):
+        raise ValueError(f"{name} must have {ndim} dimension(s); got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity: remove these entries")
+    return array
+
+
+def positive(name, value):
+    """Return ``value`` as a positive finite float, or raise ``ValueError``."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a number; got {value!r}") from error
+    if not (np.isfinite(number) and number > 0):
+        raise ValueError(f"{name} must be positive and finite; got {value!r}")
+    return number
+
+
+def count(name, value, minimum=1):
+    """Return ``value`` as an int of at least ``minimum``, or raise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer; got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {value}")
+    return int(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Find a sparse ``z`` with ``A z = b``.
+
+    Parameters
+    ----------
+    A : array_like, shape (n_measurements, n_features)
+        Any real matrix; usually wide.
+    b : array_like, shape (n_measurements,)
+        Measurements, not all zero.
+    signal : array_like, shape (n_features,), optional
+        The ground truth, where there is one; only :meth:`error` looks at it.
+    signed : bool
+        If false, ``z >= 0``. If true, ``z`` has any sign and the network trains the stacked
+        positive vector ``(z_plus, z_minus)`` with the matrix ``[A, -A]``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes disagree, an entry is not finite, ``b`` is zero, or the signal has a negative
+        entry although ``signed`` is false.
+    """
+
+    A: np.ndarray
+    b: np.ndarray
+    signal: np.ndarray | None = None
+    signed: bool = False
+
+    def __post_init__(self):
+        """Validate, copy, and freeze the arrays."""
+        A, b = finite("A", self.A, 2), finite("b", self.b, 1)
+        if len(b) != len(A):
+            raise ValueError(f"b must have one entry per row of A: {len(A)}; got {len(b)}")
+        if not b.any():
+            raise ValueError("b is zero, so z = 0 is the sparsest solution: nothing to recover")
+        object.__setattr__(self, "A", A)
+        object.__setattr__(self, "b", b)
+        object.__setattr__(self, "signed", bool(self.signed))
+        if self.signal is not None:
+            signal = finite("signal", self.signal, 1)
+            if len(signal) != A.shape[1]:
+                raise ValueError(
+                    f"signal must have one entry per column of A: {A.shape[1]}; got {len(signal)}"
+                )
+            if not self.signed and (signal < 0).any():
+                raise ValueError("signal has negative entries: pass signed=True")
+            object.__setattr__(self, "signal", signal)
+
+    @property
+    def n_measurements(self):
+        """Number of rows of ``A`` (the theory's M)."""
+        return self.A.shape[0]
+
+    @property
+    def n_features(self):
+        """Number of columns of ``A`` (the theory's N)."""
+        return self.A.shape[1]
+
+    @property
+    def n_weights(self):
+        """Number of trained weights: ``n_features``, twice that if signed."""
+        return self.n_features * (2 if self.signed else 1)
+
+    @cached_property
+    def network_matrix(self):
+        """What acts on the positive effective weights: ``A``, or ``[A, -A]`` if signed."""
+        return readonly(np.hstack([self.A, -self.A])) if self.signed else self.A
+
+    def readout(self, stacked):
+        """Map effective weights, shape (..., n_weights), to ``z``, shape (..., n_features)."""
+        if not self.signed:
+            return stacked
+        return stacked[..., : self.n_features] - stacked[..., self.n_features :]
+
+    def residual(self, z):
+        """Relative residual ``|A z - b| / |b|`` of ``z``, shape (..., n_features)."""
+        return np.linalg.norm(z @ self.A.T - self.b, axis=-1) / np.linalg.norm(self.b)
+
+    def error(self, z):
+        """Relative l2 error ``|z - signal| / |signal|`` of ``z``, shape (..., n_features)."""
+        if self.signal is None:
+            raise ValueError("this problem has no signal to compare with: pass signal=...")
+        return np.linalg.norm(z - self.signal, axis=-1) / np.linalg.norm(self.signal)
+
+
+def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, noise=0.0):
+    """Draw a Gaussian compressed-sensing problem with a sparse ground truth.
+
+    ``A`` has independent N(0, 1/n_measurements) entries; the signal has ``sparsity`` nonzero
+    entries of size uniform in [1, 2], with random signs if ``signed``; ``b = A signal + noise * g``
+    with ``g`` standard normal.
+
+    Parameters
+    ----------
+    n_measurements, n_features, sparsity : int
+        ``1 <= sparsity <= n_features``.
+    seed : int or numpy.random.Generator
+    signed : bool
+    noise : float
+        Standard deviation of the noise on each measurement.
+
+    Returns
+    -------
+    Problem
+    """
+    n_measurements = count("n_measurements", n_measurements)
+    n_features = count("n_features", n_features)
+    if count("sparsity", sparsity) > n_features:
+        raise ValueError(f"sparsity must be at most n_features={n_features}; got {sparsity}")
+    if not noise >= 0:
+        raise ValueError(f"noise must be nonnegative; got {noise!r}")
+    rng = np.random.default_rng(seed)
+    A = rng.normal(size=(n_measurements, n_features)) / np.sqrt(n_measurements)
+    support = rng.choice(n_features, sparsity, replace=False)
+    signal = np.zeros(n_features)
+    signal[support] = rng.uniform(1, 2, sparsity)
+    if signed:
+        signal[support] *= rng.choice([-1, 1], sparsity)
+    b = A @ signal + noise * rng.normal(size=n_measurements)
+    return Problem(A, b, signal, signed)
+
+
+def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
+    """Draw positive initial weights ``x0`` of a given scale.
+
+    Parameters
+    ----------
+    problem : Problem
+    scale : float
+        The theory's alpha.
+    seed : int or numpy.random.Generator
+    starts : int, optional
+        How many independent starts to draw; ``None`` draws one and drops the axis.
+    shape : {"uniform", "constant"}
+        ``scale`` times independent uniform numbers in [0.5, 1.5], or ``scale`` everywhere.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_weights,) or (starts, n_weights)
+    """
+    scale = positive("scale", scale)
+    size = (problem.n_weights,)
+    if starts is not None:
+        size = (count("starts", starts), *size)
+    if shape == "constant":
+        return np.full(size, scale)
+    if shape == "uniform":
+        return scale * np.random.default_rng(seed).uniform(0.5, 1.5, size)
+    raise ValueError(f'shape must be "uniform" or "constant"; got {shape!r}')
+
+
+def check_weights(problem, x0):
+    """Return ``x0``, (n_weights,) or (starts, n_weights), read-only, positive and finite."""
+    x0 = finite("x0", x0, (1, 2))
+    if x0.shape[-1] != problem.n_weights:
+        kind = "signed, so 2 * n_features" if problem.signed else "one per feature"
+        raise ValueError(
+            f"x0 must have {problem.n_weights} weights ({kind}); got shape {x0.shape}. "
+            "initial_weights(problem, scale, seed) makes one that fits"
+        )
+    if not (x0 > 0).all():
+        raise ValueError("x0 must be positive in each entry: a zero weight never moves")
+    return x0

@@ -1,0 +1,109 @@
+"""Results as values: where a flow ended, how it went, and why it stopped."""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+import numpy as np
+
+from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.problems import Problem
+
+
+class Status(StrEnum):
+    """Why a computation stopped."""
+
+    CONVERGED = "converged"
+    "The relative residual is below the tolerance."
+    STALLED = "stalled"
+    "The radius of a weight-normalized flow tends to zero: the loss stays at ``|b|^2 / (2L)``."
+    DIVERGED = "diverged"
+    "The iterates grew beyond bounds: the step is too large. The last finite state is returned."
+    MAX_STEPS = "max_steps"
+    "The time, or the number of steps, ran out first."
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The end of a flow.
+
+    Attributes
+    ----------
+    flow, problem
+        What was run, and on what.
+    initial : numpy.ndarray, shape (n_weights,) or (starts, n_weights)
+        The initial weights ``x0``.
+    weights : numpy.ndarray, same shape
+        The final weights ``x``, entrywise positive for the flows.
+    status : Status, or an object array of them, shape (starts,)
+    """
+
+    flow: PlainFlow | WeightNormFlow
+    problem: Problem
+    initial: np.ndarray
+    weights: np.ndarray
+    status: Status | np.ndarray
+
+    def __post_init__(self):
+        """Freeze the arrays."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    @property
+    def stacked(self):
+        """Positive effective weights ``x^L``, shape (n_weights,) or (starts, n_weights)."""
+        return self.weights**self.flow.depth
+
+    @property
+    def effective(self):
+        """Effective weights, signed if the problem is, (n_features,) or (starts, n_features)."""
+        return self.problem.readout(self.stacked)
+
+    @property
+    def residual(self):
+        """Relative residual ``|A effective - b| / |b|``, a float or shape (starts,)."""
+        return self.problem.residual(self.effective)
+
+    @property
+    def radius(self):
+        """Length ``|x|`` of the final weights, a float or shape (starts,)."""
+        return np.linalg.norm(self.weights, axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory(Result):
+    """A flow from its start to its end, recorded at a few times.
+
+    Attributes
+    ----------
+    times : numpy.ndarray, shape (T,)
+        Recorded times (``step`` times the number of steps for ``descend``), the first is 0.
+    path : numpy.ndarray, shape (T, n_weights) or (T, starts, n_weights)
+        Weights ``x`` at these times.
+    direction_norm : numpy.ndarray, shape (T,) or (T, starts), or None
+        ``|u|`` at these times, where the method moves ``u`` itself.
+    n_steps : int or numpy.ndarray, shape (starts,)
+        Steps taken.
+    """
+
+    times: np.ndarray
+    path: np.ndarray
+    n_steps: int | np.ndarray
+    direction_norm: np.ndarray | None = None
+
+    @property
+    def effective_path(self):
+        """Effective weights at the recorded times, shape (T, [starts,] n_features)."""
+        return self.problem.readout(self.path**self.flow.depth)
+
+    @property
+    def radius_path(self):
+        """Lengths ``|x|`` at the recorded times, shape (T,) or (T, starts)."""
+        return np.linalg.norm(self.path, axis=-1)
+
+    @property
+    def loss_path(self):
+        """Losses ``|A x^L - b|^2 / (2L)`` at the recorded times, shape (T,) or (T, starts)."""
+        misfit = self.problem.residual(self.effective_path) * np.linalg.norm(self.problem.b)
+        return misfit**2 / (2 * self.flow.depth)
