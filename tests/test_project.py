@@ -15,6 +15,8 @@ from flit_core import buildapi
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import wnlib
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -110,7 +112,7 @@ def test_wheel_holds_the_library_and_nothing_else(tmp_path, monkeypatch):
     names = zipfile.ZipFile(tmp_path / buildapi.build_wheel(str(tmp_path))).namelist()
     assert {name.split("/")[0] for name in names} == {
         "wnlib",
-        f"wnlib-{PROJECT['version']}.dist-info",
+        f"wnlib-{wnlib.__version__}.dist-info",
     }
     assert set(requirements(PROJECT["dependencies"])) == {"numpy", "scipy"}
 
@@ -167,8 +169,8 @@ def test_vendored_files_are_as_recorded():
 
 
 def test_version_is_the_same_everywhere():
-    assert yaml.safe_load(text("CITATION.cff"))["version"] == PROJECT["version"]
-    assert f"## {PROJECT['version']}" in text("CHANGELOG.md")
+    assert yaml.safe_load(text("CITATION.cff"))["version"] == wnlib.__version__
+    assert f"## {wnlib.__version__}" in text("CHANGELOG.md")
 
 
 @pytest.mark.parametrize(
