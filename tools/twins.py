@@ -56,23 +56,23 @@ def execute(notebook):
 
 
 def make(path):
-    """Write the twin of one chapter; return a line that says how it went."""
+    """Write the twin of one chapter; return the error that stopped it, or nothing."""
     try:
         nbformat.write(execute(read(path)), path.with_suffix(".ipynb"))
-    except CellExecutionError as error:
-        return f"FAILED {path.name}\n{error}"
-    return f"made {path.stem}.ipynb"
+    except (CellExecutionError, OSError) as error:
+        return f"{path.name}: {error}"
+    return None
 
 
 def main(names):
     """Make the named twins, two at a time; return the exit code."""
     paths = [BOOK / f"{Path(name).stem}.md" for name in names] or chapters()
-    failed = False
     with ProcessPoolExecutor(max_workers=2) as pool:
-        for line in pool.map(make, paths):
-            print(line, flush=True)
-            failed |= line.startswith("FAILED")
-    return int(failed)
+        errors = list(filter(None, pool.map(make, paths)))
+    for error in errors:
+        print(error, file=sys.stderr)
+    print(f"made {len(paths) - len(errors)} of {len(paths)} notebooks")
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetch the vendored browser files again from npm; check them against vendor/SHA256SUMS.
-# After a change of version here, make the sums again: (cd vendor && shasum -a 256 mathjax/* widgets/*)
+# After a change of version here, make the sums again:
+#   cd vendor && find mathjax widgets -type f | sort | xargs shasum -a 256 > SHA256SUMS
 set -euo pipefail
 cd "$(dirname "$0")/../vendor"
 
