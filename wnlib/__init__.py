@@ -4,6 +4,7 @@
 and lead to the same point: exactly, in continuous time, and in discrete time.
 """
 
+from wnlib.descend import descend
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.integrate import integrate
 from wnlib.problems import Problem, initial_weights, sparse_problem
@@ -17,6 +18,7 @@ __all__ = [
     "Status",
     "Trajectory",
     "WeightNormFlow",
+    "descend",
     "initial_weights",
     "integrate",
     "sparse_problem",

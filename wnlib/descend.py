@@ -1,0 +1,261 @@
+r"""Discrete time: gradient descent with a fixed step, any number of starts at once.
+
+The starts are the rows of one array, so a step costs two matrix products and a few passes. Plain
+descent and descent with weight normalization are then the same update of the rows,
+
+    u <- u * (keep - h * u^{L-2}),      h = (rate * e) A,      e = c^L A u^L - b,
+
+    plain:          x = u,    c = 1,        keep = 1,                     rate = step,
+    weight norm.:   x = c u,  c = r / |u|,  keep = 1 + step * s / |u|^2,  rate = step * c^L,
+                    r <- r - step * ratio * s / r,
+
+where ``s = <A^T e, x^L> = <e, A x^L>``, known before the second product, is all that the radial
+gradient ``s / r`` and the projection in ``grad_u = c (A^T e * x^{L-1} - (s / r^2) x)`` need.
+"""
+
+import warnings
+from itertools import pairwise
+
+import numpy as np
+
+from wnlib.flows import PlainFlow, check_flow
+from wnlib.problems import check_weights, count, finite, positive
+from wnlib.trajectories import Status, Trajectory
+
+CHECK_EVERY = 100  # steps: often enough to stop early, rarely enough to cost a few per cent
+# The flow never increases the loss. Where the steps have multiplied it by 1/EPS, or lifted it that
+# far above the loss of zero weights, rounding has erased what they started from.
+GROWTH = np.finfo(float).eps ** -0.5  # of the residual, the root of the loss
+
+
+def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12):
+    """Follow a flow from ``x0`` in ``n_steps`` explicit Euler steps: gradient descent.
+
+    With weight normalization the steps move ``(r, u)``, both by the gradient at the old point, from
+    ``|u| = 1``; ``u`` is never normalized again, so ``|u|`` grows from step to step.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    problem : Problem
+    x0 : array_like, shape (n_weights,) or (starts, n_weights)
+        Positive initial weights; all starts are moved together.
+    step : float
+        Step size, of ``u`` for weight normalization; that of ``r`` is ``ratio * step``.
+    n_steps : int
+        Number of steps at most.
+    times : array_like, optional
+        Increasing times in (0, ``step * n_steps``] to record, rounded to whole steps; by default at
+        most 60 logarithmically spaced ones. The start and the end are recorded besides.
+    residual_tol : float
+        A start whose relative residual is at most this is done, and costs nothing from there on.
+
+    Returns
+    -------
+    Trajectory
+        CONVERGED where the residual has reached ``residual_tol``; DIVERGED where it, or a weight,
+        has grown beyond bounds; STALLED where the radius has fallen a thousandfold, still falls,
+        and the loss is not below that of zero weights; MAX_STEPS otherwise. This is examined every
+        100 steps and at recorded times. A start that is done keeps the last good weights seen
+        there, and its ``n_steps`` counts the steps up to them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments out of their range.
+
+    Warns
+    -----
+    UserWarning
+        If interrupted (Ctrl-C): what was reached at the last check is returned, as MAX_STEPS with
+        the ``n_steps`` taken by then.
+    """
+    check_flow(flow)
+    x0 = check_weights(problem, x0)
+    step, n_steps = positive("step", step), count("n_steps", n_steps)
+    if not 0 <= residual_tol < 1:
+        raise ValueError(f"residual_tol must lie in [0, 1); got {residual_tol!r}")
+    due = _recording_steps(times, step, n_steps)
+    rows = _PlainRows if isinstance(flow, PlainFlow) else _WeightNormRows
+    with np.errstate(all="ignore"):  # what overflows is seen at the next check, and named
+        starts = np.atleast_2d(x0)
+        record = _Record(rows(flow, problem, step, starts), starts, residual_tol)
+        for k, is_due in _check_steps(due):
+            try:
+                record.rows.move(k - record.k)
+            except KeyboardInterrupt:
+                warnings.warn(f"interrupted at step {record.k} of {n_steps}", stacklevel=2)
+                break
+            record.check(k, is_due)
+            if len(record.active) == 0:
+                break
+    return record.trajectory(flow, problem, x0, step)
+
+
+def _recording_steps(times, step, n_steps):
+    """Return the step numbers to record, as a sorted list from 0 to ``n_steps``."""
+    if times is None:
+        steps = np.geomspace(1, n_steps, 60)
+    else:
+        steps = finite("times", times, 1) / step
+        if steps[0] <= 0 or np.rint(steps[-1]) > n_steps or (np.diff(steps) <= 0).any():
+            raise ValueError(f"times must increase within (0, step * n_steps = {step * n_steps:g}]")
+    return np.union1d([0, n_steps], np.rint(steps).astype(int)).tolist()
+
+
+def _check_steps(due):
+    """Yield ``(k, is it to be recorded?)`` for every step at which to look."""
+    for start, stop in pairwise(due):
+        for k in range(start, stop, CHECK_EVERY):
+            yield k, k == start
+    yield due[-1], True
+
+
+def _power(base, exponent, out):
+    """Write ``base^exponent`` into ``out``, by products if ``exponent`` is an integer >= 1."""
+    if not exponent.is_integer():
+        return np.power(base, exponent, out=out)
+    np.copyto(out, base)
+    for _ in range(int(exponent) - 1):
+        out *= base
+    return out
+
+
+class _PlainRows:
+    """Rows ``u`` of weights ``x = u``, and the buffers of a step."""
+
+    def __init__(self, flow, problem, step, u):
+        self.flow, self.step, self.u, self.L = flow, step, u, flow.depth
+        self.A, self.b = problem.network_matrix, problem.b
+        self.keep(slice(None))
+
+    def keep(self, rows):
+        """Drop all other rows, and allocate the buffers."""
+        self.u = self.u[rows].copy()
+        self.low, self.stacked, self.h = (np.empty_like(self.u) for _ in range(3))
+        self.product, self.e = (np.empty((len(self.u), len(self.b))) for _ in range(2))
+        self.set_powers()
+
+    def set_powers(self):
+        """Set ``low = u^{L-2}`` and ``stacked = u^L``."""
+        np.multiply(self.u, self.u, out=self.stacked)
+        if self.L > 2:
+            self.stacked *= _power(self.u, self.L - 2, out=self.low)
+
+    def misfit(self):
+        """Return ``e = A x^L - b``, shape (rows, n_measurements)."""
+        np.matmul(self.stacked, self.A.T, out=self.product)
+        return np.subtract(self.product, self.b, out=self.e)
+
+    def factors(self):
+        """Return ``keep`` and ``rate`` of the update."""
+        return 1.0, self.step
+
+    def move(self, n_steps):
+        """Take ``n_steps`` steps."""
+        for _ in range(n_steps):
+            e = self.misfit()
+            keep, rate = self.factors()
+            e *= rate
+            np.matmul(e, self.A, out=self.h)
+            if self.L > 2:
+                self.h *= self.low
+            self.u *= np.subtract(keep, self.h, out=self.h)
+            self.set_powers()
+
+    def weights(self):
+        return self.u
+
+    def norm(self):
+        return np.ones(len(self.u))
+
+
+class _WeightNormRows(_PlainRows):
+    """Rows of weights ``x = r u / |u|``."""
+
+    def __init__(self, flow, problem, step, x0):
+        self.r = np.linalg.norm(x0, axis=1, keepdims=True)
+        super().__init__(flow, problem, step, x0 / self.r)
+
+    def keep(self, rows):
+        self.r = self.r[rows].copy()
+        self.c_power = np.empty_like(self.r)
+        super().keep(rows)
+
+    def misfit(self):
+        np.matmul(self.stacked, self.A.T, out=self.product)
+        self.norm2 = np.vecdot(self.u, self.u, keepdims=True)
+        self.product *= _power(self.r / np.sqrt(self.norm2), self.L, out=self.c_power)
+        return np.subtract(self.product, self.b, out=self.e)
+
+    def factors(self):
+        s = self.step * np.vecdot(self.e, self.product, keepdims=True)
+        self.r -= self.flow.ratio * s / self.r
+        return 1 + s / self.norm2, self.step * self.c_power
+
+    def weights(self):
+        return self.u * (self.r / np.sqrt(self.norm2))
+
+    def norm(self):
+        return np.sqrt(self.norm2[:, 0])
+
+
+class _Record:
+    """The last good state of every start, and the path of these states."""
+
+    def __init__(self, rows, x0, residual_tol):
+        self.rows, self.residual_tol, self.k = rows, residual_tol, 0
+        self.active, self.n_steps = np.arange(len(x0)), np.zeros(len(x0), int)
+        self.status = np.array([Status.MAX_STEPS] * len(x0), object)
+        self.weights, self.residual, self.norm = x0.copy(), self.measure(), rows.norm()
+        if not np.isfinite(self.residual).all():
+            raise ValueError("x0 is too large: A x0^depth overflows")
+        self.bound = GROWTH * np.maximum(self.residual, 1)
+        self.recorded, self.path, self.norm_path = [], [], []
+
+    def measure(self):
+        return np.linalg.norm(self.rows.misfit(), axis=1) / np.linalg.norm(self.rows.b)
+
+    def check(self, k, due):
+        """Save the state of the active starts after ``k`` steps, and retire those that are done."""
+        self.k, residual = k, self.measure()
+        x, norm = self.rows.weights(), self.rows.norm()
+        good = (residual <= self.bound[self.active]) & np.isfinite(x.sum(axis=1) + norm)
+        converged = good & (residual <= self.residual_tol)
+        saved = self.active[good]
+        if k > 0:  # x0 is known without the rounding of r * (x0 / r)
+            self.weights[saved], self.norm[saved] = x[good], norm[good]
+        self.residual[saved], self.n_steps[saved] = residual[good], k
+        self.status[self.active[~good]] = Status.DIVERGED
+        self.status[self.active[converged]] = Status.CONVERGED
+        if due and good.any():
+            self.append(k)
+        if (done := converged | ~good).any():
+            self.active = self.active[~done]
+            self.rows.keep(~done)
+
+    def append(self, k):
+        self.recorded.append(k)
+        self.path.append(self.weights.copy())
+        self.norm_path.append(self.norm.copy())
+
+    def trajectory(self, flow, problem, x0, step):
+        """Close the record."""
+        if self.recorded[-1] < self.n_steps.max():
+            self.append(self.n_steps.max())
+        path, norm_path = np.array(self.path), np.array(self.norm_path)
+        radius = np.linalg.norm(path, axis=-1)
+        stalled = (self.residual >= 1) & (radius[-1] < np.minimum(1e-3 * radius[0], radius[-2:][0]))
+        self.status[stalled & (self.status == Status.MAX_STEPS)] = Status.STALLED
+        one = 0 if x0.ndim == 1 else slice(None)
+        return Trajectory(
+            flow=flow,
+            problem=problem,
+            initial=x0,
+            weights=self.weights[one],
+            status=self.status[one],
+            times=step * np.array(self.recorded),
+            path=path[:, one],
+            n_steps=self.n_steps[one],
+            direction_norm=None if isinstance(flow, PlainFlow) else norm_path[:, one],
+        )
