@@ -4,6 +4,7 @@
 and lead to the same point: exactly, in continuous time, and in discrete time.
 """
 
+from wnlib import bounds, invariants
 from wnlib.descend import descend
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.integrate import integrate
@@ -18,8 +19,10 @@ __all__ = [
     "Status",
     "Trajectory",
     "WeightNormFlow",
+    "bounds",
     "descend",
     "initial_weights",
     "integrate",
+    "invariants",
     "sparse_problem",
 ]

@@ -1,0 +1,189 @@
+"""The bounds hold on limits found by brute force, and nothing much smaller than them does."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+import wnlib as wn
+from wnlib import bounds, invariants
+from wnlib.flows import PlainFlow, WeightNormFlow
+
+
+def smallest_l1(problem):
+    A = problem.network_matrix
+    return linprog(np.ones(A.shape[1]), A_eq=A, b_eq=problem.b).fun
+
+
+def instance(seed, depth, signed=False):
+    """Return a small random problem, its Q, and a start small enough for the theorem."""
+    rng = np.random.default_rng(seed)
+    problem = wn.sparse_problem(rng.integers(2, 4), rng.integers(5, 8), 2, rng, signed=signed)
+    scale = (rng.uniform(0.01, 0.3) / problem.n_weights) ** (1 / depth)
+    return problem, smallest_l1(problem), wn.initial_weights(problem, scale, rng)
+
+
+def excess(flow, problem, Q, x0):
+    """Relative excess of the limit, and the run that led to it."""
+    result = wn.integrate(flow, problem, x0, 1e16, residual_tol=1e-8)
+    assert result.status == wn.Status.CONVERGED
+    return np.abs(result.effective).sum() / Q - 1, result
+
+
+def worst_case(depth, log_beta=-40.0, closeness=0.97):
+    """Return ``z_1 + z_2/2 = 1``, Q = 1, and a start whose limit is nearly (0, 2): excess 1.
+
+    The first weight starts just small enough beside the second to stay out. Excess / bound tends to
+    1 as ``log_beta -> -inf`` and ``closeness -> 1``: no smaller constant would do, at any depth.
+    """
+    if depth == 2:
+        log_first = 2 * log_beta + np.log((1 - closeness) / 4)
+    else:
+        log_first = log_beta + np.log(closeness / 2) / (1 - 2 / depth)
+    x0 = np.exp(np.array([log_first, log_beta]) / depth)
+    return wn.Problem([[1.0, 0.5]], [1.0]), 1.0, x0
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("depth", [2, 2.5, 3])
+def test_excess_of_the_plain_limit(depth, signed):
+    """Theorem 2.1 on 24 instances."""
+    for seed in range(4):
+        problem, Q, x0 = instance(seed, depth, signed)
+        assert bounds.excess_hypothesis(x0, Q, depth)
+        found, _ = excess(PlainFlow(depth), problem, Q, x0)
+        assert -1e-7 < found <= bounds.excess_bound(x0, Q, depth)
+
+
+@pytest.mark.parametrize("depth", [2, 2.5, 3, 4])
+def test_excess_bound_is_sharp(depth):
+    """The limit attains 0.87 (depth 2) or 0.94 of the bound: 0.85 of it, a false twin, fails."""
+    problem, Q, x0 = worst_case(depth)
+    assert smallest_l1(problem) == pytest.approx(Q)
+    found, _ = excess(PlainFlow(depth), problem, Q, x0)
+    bound = bounds.excess_bound(x0, Q, depth)
+    assert 0.85 * bound < found <= bound
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_excess_of_the_normalized_limit(depth):
+    """Theorem 2.2: the bound with beta / rho, with rho measured or bounded a priori."""
+    for seed in range(3):
+        problem, Q, x0 = instance(seed, depth)
+        flow = WeightNormFlow(depth, 0.1)
+        found, result = excess(flow, problem, Q, x0)
+        log_rho = invariants.log_rho(flow, x0, result.weights)
+        least = bounds.log_rho_lower_bound(x0, Q, depth, flow.ratio)
+        sharper = bounds.excess_bound(x0, Q, depth, log_rho)
+        # log rho is known to residual / ratio, and for depth 2 its lower bound is attained
+        assert found <= sharper <= bounds.excess_bound(x0, Q, depth, least) * (1 + 1e-6)
+        assert sharper < bounds.excess_bound(x0, Q, depth)
+
+
+def test_excess_bound_by_hand():
+    """With beta = (1/16, 1/4): |beta|_1 = 5/16, N max beta = 1/2."""
+    beta = np.array([1, 4]) / 16
+    assert bounds.excess_bound(beta**0.5, 5, 2) == pytest.approx(np.log(5) / np.log(16))
+    # L = 4, gamma = 1/2: [2 - 1 + 2 (sqrt 2 - 1) / 4] / (1 - sqrt(1/8)) at Q = 4
+    expected = (1 + (2**0.5 - 1) / 2) / (1 - 8**-0.5)
+    assert bounds.excess_bound(beta**0.25, 4, 4) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("depth", "threshold"), [(2, 5 / 16), (4, 1 / 2)])
+def test_no_bound_without_its_hypothesis(depth, threshold):
+    x0 = (np.array([1, 4]) / 16) ** (1 / depth)
+    for Q, applies in [(threshold * 1.01, True), (threshold * 0.99, False)]:
+        assert bounds.excess_hypothesis(x0, Q, depth) == applies
+        assert np.isfinite(bounds.excess_bound(x0, Q, depth)) == applies
+    assert np.isnan(bounds.excess_bound(x0, 1.0, depth, log_rho=-1e4))
+    # magnification brings the hypothesis back
+    assert bounds.excess_hypothesis(x0, threshold * 0.99, depth, log_rho=0.1)
+
+
+def test_excess_bound_tends_to_that_of_depth_two():
+    """From above, for a uniform start; for another (false twin) the limit is a weaker bound."""
+    uniform, uneven = np.full(6, 1e-3), np.geomspace(1e-3, 1e-2, 6)
+    near = 2 + 1e-7
+    for beta, equal in [(uniform, True), (uneven, False)]:
+        at_two = bounds.excess_bound(beta**0.5, 3.0, 2)
+        close = bounds.excess_bound(beta ** (1 / near), 3.0, near)
+        assert (close == pytest.approx(at_two, rel=1e-6)) == equal
+        assert close > at_two * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_rho_beyond_the_range_of_floats(depth):
+    x0 = np.array([0.5, 0.6])
+    here = bounds.excess_bound(x0, 3.0, depth, log_rho=50.0)
+    scaled = bounds.excess_bound(x0 * np.exp(-50 / depth), 3.0, depth)
+    assert here == pytest.approx(scaled, rel=1e-12)
+    far = bounds.excess_bound(x0, 3.0, depth, log_rho=1e5)
+    shape = np.expm1((depth - 2) * np.log(0.6 / 0.5))  # the shape stays, for L > 2
+    assert far == pytest.approx(shape, abs=2e-5)
+
+
+def test_batches_are_bounded_start_by_start():
+    x0, log_rho = np.random.default_rng(0).uniform(0.1, 0.3, (4, 5)), np.linspace(0, 30, 4)
+    for depth in (2, 3):
+        singles = [bounds.excess_bound(x, 9.0, depth, k) for x, k in zip(x0, log_rho, strict=True)]
+        np.testing.assert_array_equal(bounds.excess_bound(x0, 9.0, depth, log_rho), singles)
+        assert bounds.excess_hypothesis(x0, 9.0, depth).shape == (4,)
+        assert bounds.log_rho_lower_bound(x0, 9.0, depth, 0.1).shape == (4,)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 10.0])
+def test_rho_is_at_least_its_lower_bound(depth, ratio):
+    """On converged runs. A bound larger by a tenth (false twin) fails at depth 2."""
+    flow = WeightNormFlow(depth, ratio)
+    for seed in range(3):
+        problem, Q, x0 = instance(seed, depth)
+        log_rho = invariants.log_rho(flow, x0, excess(flow, problem, Q, x0)[1].weights)
+        bound = bounds.log_rho_lower_bound(x0, Q, depth, ratio)
+        assert log_rho >= bound - 1e-5 * (1 + depth * Q / ratio)  # residual 1e-8, over the ratio
+        assert bound >= bounds.log_rho_lower_bound(x0, 0.0, depth, ratio)
+        if depth == 2 and ratio < 1:
+            assert log_rho < 1.1 * bound
+
+
+squares = st.floats(1e-3, 10)
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(squares, squares, squares, squares, st.sampled_from([2, 2.5, 3]))
+def test_lower_bound_is_the_least_over_all_solutions(R0, smallest, growth, ratio, depth):
+    """Its two formulas, and that no radius a solution can have goes below."""
+    x0, Q = np.array([R0**0.5]), smallest ** (depth / 2)
+    flow, bound = WeightNormFlow(depth, ratio), bounds.log_rho_lower_bound(x0, Q, depth, ratio)
+    if bounds.log_rho_hypothesis(Q, depth, ratio):
+        formula = np.log(R0 / smallest) + (smallest - R0) / ratio
+    else:
+        formula = np.log(R0 / ratio) + 1 - R0 / ratio
+    rounding = 1e-11 * (1 + (R0 + smallest + growth) / ratio)
+    assert abs(bound - depth / 2 * formula) <= rounding
+    assert invariants.log_rho(flow, x0, [(smallest + growth) ** 0.5]) >= bound - rounding
+
+
+def test_exponential_formula_needs_its_hypothesis():
+    """False twin: with ratio > Q^{2/L} a solution can have a smaller rho than at Q^{2/L}."""
+    R0, Q, depth, ratio = 0.5, 1.0, 2, 10.0
+    assert not bounds.log_rho_hypothesis(Q, depth, ratio)
+    formula = depth / 2 * (np.log(R0 / Q) + (Q - R0) / ratio)
+    measured = invariants.log_rho(WeightNormFlow(depth, ratio), [R0**0.5], [2.0])
+    assert bounds.log_rho_lower_bound([R0**0.5], Q, depth, ratio) <= measured < formula
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bounds.excess_bound([0.1, -0.1], 1.0, 2), "x0 must be positive"),
+        (lambda: bounds.excess_bound([0.1, np.nan], 1.0, 2), "x0 holds NaN"),
+        (lambda: bounds.excess_bound([0.1, 0.1], 0.0, 2), "Q must be positive"),
+        (lambda: bounds.excess_bound([0.1, 0.1], 1.0, 1.5), "depth must be at least 2"),
+        (lambda: bounds.log_rho_lower_bound([0.1], 1.0, 2, 0.0), "ratio must be positive"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,205 @@
+r"""What a flow conserves, how fast it loses loss, and how much it magnifies its start.
+
+Both flows move the same mirror map, at ``kappa^L x^L``, within the range of ``A^T`` only:
+
+    psi(z) = log z  (L = 2),              psi(z) = -z^{-(1 - 2/L)}  (L > 2);
+    kappa(r) = exp(r^2 / (2 ratio)) / r,  kappa = 1 for the plain flow.
+
+Its projection on the kernel of ``A`` is therefore conserved. A limit that fits the measurements is
+singled out by it, so ``rho = (kappa(r_inf) / kappa(r_0))^L`` says it all: weight normalization ends
+where the plain flow from ``x_0^L / rho`` would end (arXiv:2305.05448, Theorem 2.2).
+
+``kappa^L`` easily leaves the range of floats, so everything is computed from ``log kappa``.
+"""
+
+import numpy as np
+from scipy.linalg import orth
+
+from wnlib.flows import PlainFlow
+from wnlib.problems import finite
+
+
+def psi(stacked, depth):
+    """Return the mirror map of the plain flow at positive effective weights, entrywise.
+
+    Parameters
+    ----------
+    stacked : array_like
+        Positive effective weights ``x^L``.
+    depth : float
+
+    Returns
+    -------
+    numpy.ndarray
+        ``log z`` for depth 2, ``-z^{-(1 - 2/depth)}`` above.
+    """
+    return _psi_of_log(np.log(stacked), depth)
+
+
+def _psi_of_log(log_stacked, depth):
+    return log_stacked if depth == 2 else -np.exp(-(1 - 2 / depth) * log_stacked)
+
+
+def log_kappa(flow, radius):
+    """Return ``log kappa``: ``r^2 / (2 ratio) - log r``, and 0 for the plain flow.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    radius : array_like
+        Lengths ``r = |x| > 0``.
+
+    Returns
+    -------
+    numpy.ndarray, shape of ``radius``
+    """
+    radius = np.asarray(radius, dtype=float)
+    if isinstance(flow, PlainFlow):
+        return np.zeros_like(radius)
+    return radius**2 / (2 * flow.ratio) - np.log(radius)
+
+
+def mirror(flow, path):
+    """Return ``psi(kappa^L x^L)`` along a path, for depth > 2 in units of its largest entry.
+
+    The unit is one positive number per start, the same at all times, so what is constant stays so.
+    Without it all entries could underflow, and zero is suspiciously well conserved.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    path : array_like, shape (T, n_weights) or (T, starts, n_weights)
+        Positive weights ``x``, as in ``Trajectory.path``.
+
+    Returns
+    -------
+    numpy.ndarray, same shape
+
+    Raises
+    ------
+    ValueError
+        If a weight is not positive, or the axis of times is missing.
+    """
+    path = finite("path", path, (2, 3))
+    if not (path > 0).all():
+        raise ValueError(
+            "path has a weight that is not positive, where psi is undefined: "
+            "a smaller step keeps the weights positive, as the flows do"
+        )
+    log_lift = np.log(path) + log_kappa(flow, np.linalg.norm(path, axis=-1, keepdims=True))
+    if flow.depth > 2:
+        log_lift -= log_lift.min(axis=(0, -1), keepdims=True)
+    return _psi_of_log(flow.depth * log_lift, flow.depth)
+
+
+def kernel_part(problem, vectors):
+    """Project vectors, shape (..., n_weights), on the kernel of the network matrix, of any rank."""
+    rows = orth(problem.network_matrix.T)
+    return vectors - (vectors @ rows) @ rows.T
+
+
+def invariant(flow, problem, path):
+    """Return what the flow conserves: the projection of :func:`mirror` on the kernel of ``A``.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    problem : Problem
+    path : array_like, shape (T, n_weights) or (T, starts, n_weights)
+
+    Returns
+    -------
+    numpy.ndarray, same shape
+        The same vector at each time, if ``path`` is a trajectory of the flow.
+    """
+    return kernel_part(problem, mirror(flow, path))
+
+
+def drift(trajectory):
+    """Return how far the invariant moved, as a share of how far the mirror map moved.
+
+    ``max_t |P(psi_t - psi_0)| / max_t |psi_t - psi_0|``, ``P`` the projection on the kernel: 0 if
+    the invariant is conserved, 1 if nothing but the invariant moves. The unit of ``psi`` cancels,
+    and for depth 2 so does its origin. With another flow put in place of the trajectory's own,
+    ``dataclasses.replace(trajectory, flow=...)``, it says how wrong that flow's invariant is.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+
+    Returns
+    -------
+    float, or numpy.ndarray of shape (starts,)
+        0 where nothing moved.
+    """
+    psi_path = mirror(trajectory.flow, trajectory.path)
+    moved = psi_path - psi_path[0]
+    distance = np.linalg.norm(moved, axis=-1).max(axis=0)
+    in_kernel = np.linalg.norm(kernel_part(trajectory.problem, moved), axis=-1).max(axis=0)
+    return in_kernel / np.where(distance > 0, distance, 1.0)
+
+
+def log_rho(flow, x0, x):
+    """Return ``log rho``, by which the way from ``x0`` to ``x`` magnifies the start (Theorem 2.2).
+
+    ``rho = (r_0 / r)^L exp(L (r^2 - r_0^2) / (2 ratio))``, and 1 for the plain flow.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    x0, x : array_like, shape (..., n_weights)
+        Initial and later weights.
+
+    Returns
+    -------
+    numpy.ndarray, shape (...)
+    """
+    start, end = (log_kappa(flow, np.linalg.norm(weights, axis=-1)) for weights in (x0, x))
+    return flow.depth * (end - start)
+
+
+def logarithmic_mean(a, b):
+    """Return ``(a - b) / (log a - log b)``, and ``a`` where ``a = b``, for positive arrays."""
+    low, high = np.minimum(a, b, dtype=float), np.maximum(a, b, dtype=float)
+    gap = (high - low) / low
+    # log1p of the gap, not a difference of logarithms: exact to rounding as a approaches b
+    slope = np.divide(gap, np.log1p(gap), out=np.ones_like(gap), where=gap > 0)
+    return low * slope
+
+
+def magnifies(ratio, R0, R):
+    """Return whether ``rho > 1``, judged by the logarithmic mean of the squared radii.
+
+    A growing radius magnifies if the ratio is below that mean, a shrinking one if it is above.
+
+    Parameters
+    ----------
+    ratio : float
+    R0, R : array_like
+        Initial and final squared radii ``|x|^2``.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        The sign of ``log rho = (L/2) (R - R0) (1/ratio - 1/logarithmic_mean(R0, R))``.
+    """
+    return (np.asarray(R) - R0) * (logarithmic_mean(R0, R) - ratio) > 0
+
+
+def dissipation(flow, problem, x):
+    """Return the rate of ``|A x^L - b|^2 / 2`` along the flow: ``-L h^T B h <= 0`` (Lemma 3.2).
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+        For weight normalization, with ``|u| = 1``.
+    problem : Problem
+    x : array_like, shape (n_weights,)
+
+    Returns
+    -------
+    float
+    """
+    A, stacked = problem.network_matrix, np.asarray(x, dtype=float) ** flow.depth
+    h = A.T @ (A @ stacked - problem.b)
+    return -flow.depth * (h @ flow.metric(stacked) @ h)
