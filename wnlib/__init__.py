@@ -8,11 +8,14 @@ from wnlib import bounds, invariants
 from wnlib.descend import descend
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.integrate import integrate
+from wnlib.limits import Limit, MinL1, limit, min_l1, stalls
 from wnlib.problems import Problem, initial_weights, sparse_problem
 from wnlib.trajectories import Result, Status, Trajectory
 
 __version__ = "0.1.0"
 __all__ = [
+    "Limit",
+    "MinL1",
     "PlainFlow",
     "Problem",
     "Result",
@@ -24,5 +27,8 @@ __all__ = [
     "initial_weights",
     "integrate",
     "invariants",
+    "limit",
+    "min_l1",
     "sparse_problem",
+    "stalls",
 ]

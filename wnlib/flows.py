@@ -114,14 +114,14 @@ class WeightNormFlow:
     def from_lift(self, log_w, squared_radius):
         """Return ``(log x, log clock, derivative)``, as :meth:`PlainFlow.from_lift` does.
 
-        All NaN where the squared radius would not be positive: no such point is on a trajectory.
+        Extended by ``x = 0`` to lifts whose squared radius would not be positive.
         """
         L, top = self.depth, log_w.max()
         share = np.exp(2 * (log_w - top))
         log_norm2 = 2 * top + np.log(share.sum())
         share /= share.sum()
         R = squared_radius + self.ratio * (log_norm2 - np.log(squared_radius))
-        log_R = np.log(R) if R > 0 else np.nan
+        log_R = np.log(R) if R > 0 else -np.inf
 
         def derivative(dlog_w):
             dlog_norm2 = 2 * share @ dlog_w

@@ -3,9 +3,9 @@ r"""Continuous time: follow a flow with an implicit Runge-Kutta method.
 The *mirror* form moves ``m`` (``n_measurements`` numbers, see :mod:`wnlib.flows`): every invariant
 of the flow holds by construction, to rounding, so where the residual vanishes the weights *are*
 the limit. Three things keep it accurate over twelve decades of time: the anchor moves before the
-powers ``w^{-(L-2)}``, which shrink by orders of magnitude, become differences of large numbers; ``m`` is
-expressed in the eigenbasis of ``A diag(x^{2L-2}) A^T``, where fast and slow motions are separate
-coordinates; and the step control does not chase the rounding errors of ``A x^L - b``.
+powers ``w^{-(L-2)}``, which shrink by orders of magnitude, become differences of large numbers;
+``m`` is expressed in the eigenbasis of ``A diag(x^{2L-2}) A^T``, where fast and slow motions are
+separate coordinates; and the step control does not chase the rounding errors of ``A x^L - b``.
 
 The *weights* form moves what is trained: ``x``, or ``(r, u)``. It knows nothing of mirror maps and
 is the cross-check. (Not ``(r, v)``, ``v = u/|u|``: ``|v| = 1`` is unstable while ``r`` shrinks.)

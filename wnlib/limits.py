@@ -1,0 +1,328 @@
+r"""The exact limits, without simulating: of both flows, and the linear program they approach.
+
+**Plain flow.** The limit from ``beta = x0^L`` is the point of ``S = {z >= 0 : A z = b}`` where
+``psi(z) - psi(beta)`` lies in the row space of ``A`` (``psi``: the mirror map). Newton's method
+finds it, on the ``rank(A)`` multipliers, along the path ``z(s)`` of limits from ``beta e^{-s}``. The
+path begins at a scale where ``z`` is easy, and its tangent predicts the next point. Newton's matrix,
+``A diag(z^{2-2/L}) A^T``, is the kernel of the flow itself.
+
+**Weight normalization.** Its limit is the limit of the plain flow from ``beta / rho``, and ``rho``
+depends on the limit only through its radius: one scalar equation in ``log rho``, with one root,
+solved on the same path. First, though, the flow must not stall; that is decided by following its
+mirror coordinates until the loss falls below that of zero weights (it cannot stall any more) or the
+radius vanishes (it has stalled).
+
+Only the set ``S`` matters, so ``A`` is replaced by an orthonormal basis of its row space.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.integrate import Radau
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.optimize import brentq, linprog
+
+from wnlib.flows import WeightNormFlow, check_flow, shift
+from wnlib.problems import Problem, check_weights
+from wnlib.trajectories import Result, Status
+
+EPS = np.finfo(float).eps
+LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach
+
+
+@dataclass(frozen=True, eq=False)
+class Limit(Result):
+    """The exact end of a flow.
+
+    Attributes
+    ----------
+    log_rho : float or numpy.ndarray, shape (starts,)
+        Logarithm of the magnification: the limit is that of the plain flow from ``x0^L / rho``.
+        0 for the plain flow, NaN where weight normalization stalls.
+    n_steps : int or numpy.ndarray, shape (starts,)
+        Newton steps.
+    """
+
+    log_rho: float | np.ndarray
+    n_steps: int | np.ndarray
+
+
+def limit(flow, problem, x0):
+    """Compute where a flow ends, without simulating it.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    problem : Problem
+    x0 : array_like, shape (n_weights,) or (starts, n_weights)
+        Positive initial weights.
+
+    Returns
+    -------
+    Limit
+        CONVERGED: relative residual at most 1e-12. STALLED: the radius of the weight-normalized
+        flow tends to zero; the weights returned are zero. MAX_STEPS: Newton's method got stuck above
+        the tolerance; ``residual`` says where.
+
+    Raises
+    ------
+    ValueError
+        If no admissible ``z`` solves ``A z = b``, or for arguments out of their range.
+    """
+    check_flow(flow)
+    x0 = check_weights(problem, x0)
+    rows, rhs = row_space(problem)
+    ends = [_limit_one(flow, problem, rows, rhs, start) for start in np.atleast_2d(x0)]
+    weights, status, log_rho, n_steps = zip(*ends, strict=True)
+    if any(s is Status.MAX_STEPS for s in status):
+        min_l1(problem)  # raises ValueError if the reason is that there is no solution at all
+    if x0.ndim == 1:
+        return Limit(flow, problem, x0, weights[0], status[0], log_rho[0], n_steps[0])
+    status = np.array(status, dtype=object)
+    return Limit(flow, problem, x0, np.array(weights), status, np.array(log_rho), np.array(n_steps))
+
+
+def row_space(problem):
+    """Return orthonormal rows ``V`` and ``d`` so that ``V z = d`` if and only if ``A z = b``.
+
+    Raises
+    ------
+    ValueError
+        If ``b`` is not in the range of ``A``.
+    """
+    A, b = problem.network_matrix, problem.b
+    U, sigma, Vt = np.linalg.svd(A, full_matrices=False)
+    rank = np.sum(sigma > sigma[0] * max(A.shape) * EPS)
+    coefficients = U[:, :rank].T @ b
+    misfit = np.linalg.norm(b - U[:, :rank] @ coefficients)
+    if misfit > 1e-10 * np.linalg.norm(b):
+        raise ValueError(
+            f"A z = b has no solution: b is {misfit:.1e} away from the range of A, which has rank "
+            f"{rank}. Remove dependent rows, or replace b by its projection"
+        )
+    return Vt[:rank], coefficients / sigma[:rank]
+
+
+def _limit_one(flow, problem, rows, rhs, x0):
+    if isinstance(flow, WeightNormFlow) and stalls(flow, problem, x0):
+        return np.zeros_like(x0), Status.STALLED, np.nan, 0
+    path, log_rho = _PlainLimits(rows, rhs, x0, flow.depth), 0.0
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # trial points may overshoot
+            path.correct(1e-4)
+            if isinstance(flow, WeightNormFlow):
+                log_rho = _log_rho(flow, path, x0)
+            path.move_to(log_rho)
+    except _StuckError:
+        log_rho = np.nan
+    path.drop_structural_zeros()
+    x = np.exp(path.log_z / flow.depth)
+    residual = problem.residual(problem.readout(x**flow.depth))
+    status = Status.CONVERGED if residual <= LIMIT_RESIDUAL else Status.MAX_STEPS
+    return x, status, log_rho, path.n_steps
+
+
+def _log_rho(flow, path, x0):
+    """Solve ``s = log rho(z(s))`` along the path of plain limits."""
+    L, ratio, R0 = flow.depth, flow.ratio, x0 @ x0
+
+    @cache
+    def excess(s):
+        path.move_to(s)
+        R = np.exp(2 / L * path.log_z).sum()
+        return s - L / 2 * ((R - R0) / ratio - np.log(R / R0))
+
+    here, value = path.s, excess(path.s)
+    step = 1.0 if value < 0 else -1.0
+    while True:
+        there = here + step
+        value_there = excess(there)
+        if value * value_there <= 0:
+            return brentq(excess, here, there, xtol=1e-13, rtol=4 * EPS)
+        here, value, step = there, value_there, 2 * step
+
+
+class _StuckError(Exception):
+    """Newton's method made no progress."""
+
+
+class _PlainLimits:
+    """The limits ``z(s)`` of the plain flow from ``x0^L e^{-s}``: a path, and a point on it.
+
+    The state is ``log z`` alone. A change ``delta`` of the multipliers moves it along the mirror
+    map by ``shift``, which never cancels, however small the scale.
+    """
+
+    def __init__(self, rows, rhs, x0, depth):
+        self.rows, self.rhs, self.gamma = rows, rhs, 1 - 2 / depth
+        self.norm = np.linalg.norm(rhs)
+        self.n_steps = 0
+        # A scale at which all entries matter, just below that of the solutions.
+        log_beta = depth * np.log(x0)
+        self.s = log_beta.max() - np.log(self.norm / np.sqrt(rows.shape[1]))
+        self.log_z = log_beta - self.s
+
+    def solve(self, g):
+        """Solve ``V diag(z^{1+gamma}) V^T delta = g``; modes below rounding are damped."""
+        H = (self.rows * np.exp((1 + self.gamma) * self.log_z)) @ self.rows.T
+        scale = 1 / np.sqrt(np.maximum(np.diag(H), np.finfo(float).tiny))
+        H = scale[:, None] * H * scale
+        for damping in (4 * EPS, 1e-14, 1e-12, 1e-9):
+            try:
+                factor = cho_factor(H + damping * np.eye(len(H)), check_finite=False)
+            except LinAlgError:
+                continue
+            return scale * cho_solve(factor, scale * g, check_finite=False)
+        raise _StuckError
+
+    def misfit(self, log_z):
+        return self.rhs - self.rows @ np.exp(log_z)
+
+    def correct(self, tol, max_steps=200):
+        """Newton's method at fixed ``s``, until the relative misfit is at most ``tol``."""
+        g = self.misfit(self.log_z)
+        for _ in range(max_steps):
+            floor = 2 * EPS * np.linalg.norm(np.exp(self.log_z))
+            if np.linalg.norm(g) <= max(tol * self.norm, floor):
+                return
+            delta = -self.solve(g)
+            direction = delta @ self.rows
+            # The fastest growing entry grows at most twentyfold.
+            fastest = -(np.exp(self.gamma * self.log_z) * direction).min()
+            t = min(1.0, self._arc(3.0) / max(fastest, np.finfo(float).tiny))
+            for _ in range(40):
+                trial = shift(self.log_z, t * direction, self.gamma)
+                g_trial = self.misfit(trial)
+                # Fewer misfit, or still descending: the dual objective is convex along delta.
+                if np.linalg.norm(g_trial) < (1 - 1e-4 * t) * np.linalg.norm(g):
+                    break
+                if g_trial @ delta <= 0 and np.linalg.norm(g) > 1e-6 * self.norm:
+                    break
+                t /= 2
+            else:
+                return
+            self.log_z, g = trial, g_trial
+            self.n_steps += 1
+        raise _StuckError
+
+    def _arc(self, ds):
+        """Length along a ray of multipliers that moves ``log z`` by ``ds``."""
+        return ds if self.gamma == 0 else -np.expm1(-self.gamma * ds) / self.gamma
+
+    def move_to(self, s):
+        """Follow the path to ``s``, in steps whose prediction misses by at most 30 %."""
+        while self.s != s:
+            tangent = -self.solve(self.rhs) @ self.rows
+            ds = s - self.s
+            slope = -1 - np.exp(self.gamma * self.log_z) * tangent
+            if self.gamma > 0 and np.abs(slope - np.round(slope)).max() < 1e-10:
+                # Each entry either stays or falls like e^{-s}: so it goes on for ever.
+                self.s, self.log_z = s, self.log_z + ds * np.round(slope)
+                break
+            while True:
+                predicted = shift(self.log_z, self._arc(ds) * tangent, self.gamma) - ds
+                miss = np.linalg.norm(self.misfit(predicted))
+                if miss < 0.3 * self.norm:
+                    break
+                if abs(ds) < 1e-6:
+                    raise _StuckError
+                ds /= 2
+            self.s = s if ds == s - self.s else self.s + ds
+            self.log_z = predicted
+            self.correct(1e-4)
+        self.correct(1e-14)
+
+    def drop_structural_zeros(self):
+        """Set entries that are zero on all of ``S`` to zero: Newton's method only creeps there."""
+        z = np.exp(self.log_z)
+        if np.linalg.norm(self.misfit(self.log_z)) <= 1e-13 * self.norm or not np.isfinite(z).all():
+            return
+        support = z > 1e-7 * z.max()
+        on_support = np.linalg.lstsq(self.rows[:, support], self.rhs)[0]
+        if np.abs(on_support - z[support]).max() < 1e-7 * z.max() and on_support.min() > 0:
+            self.log_z = np.full_like(z, -np.inf)
+            self.log_z[support] = np.log(on_support)
+
+
+def stalls(flow, problem, x0):
+    """Tell whether the radius of a weight-normalized flow tends to zero from ``x0``, (n_weights,).
+
+    The flow is followed in the clock of its mirror coordinates, in which the radius vanishes at a
+    finite time or never, until the loss is below that of zero weights.
+    """
+    A, b, L = problem.network_matrix, problem.b, flow.depth
+    squared_radius, log_anchor, norm_b = x0 @ x0, np.log(x0), np.linalg.norm(problem.b)
+
+    def misfit(_, m):
+        log_x, *_ = flow.from_lift(shift(log_anchor, m @ A, L - 2), squared_radius)
+        return A @ np.exp(L * log_x) - b
+
+    unit = 1 / (np.abs(A).max() * x0.max() ** (L - 2))
+    solver = Radau(misfit, 0.0, np.zeros(len(b)), 1e6 * unit / norm_b, rtol=1e-8, atol=1e-8 * unit)
+    while np.linalg.norm(misfit(0, solver.y)) >= norm_b:
+        log_x, *_ = flow.from_lift(shift(log_anchor, solver.y @ A, L - 2), squared_radius)
+        if not np.exp(log_x).any():
+            return True
+        if solver.status != "running":
+            break
+        solver.step()
+    return False
+
+
+@dataclass(frozen=True, eq=False)
+class MinL1:
+    """A point of smallest l1 norm with its dual certificate.
+
+    Attributes
+    ----------
+    problem : Problem
+    z : numpy.ndarray, shape (n_features,)
+        A minimizer of ``|z|_1`` subject to ``A z = b`` (and ``z >= 0`` unless signed).
+    dual : numpy.ndarray, shape (n_measurements,)
+        Multipliers ``y`` scaled so that ``A^T y <= 1`` (``|A^T y| <= 1`` if signed): whatever
+        ``z`` is, ``b @ y <= |z|_1`` for each admissible one.
+    """
+
+    problem: Problem
+    z: np.ndarray
+    dual: np.ndarray
+
+    @property
+    def norm(self):
+        """``|z|_1``, the theory's Q."""
+        return np.abs(self.z).sum()
+
+    @property
+    def gap(self):
+        """Relative duality gap ``(|z|_1 - b @ dual) / |z|_1``: certifies the norm."""
+        return (self.norm - self.problem.b @ self.dual) / self.norm
+
+    @property
+    def residual(self):
+        """Relative residual ``|A z - b| / |b|``."""
+        return self.problem.residual(self.z)
+
+
+def min_l1(problem):
+    """Solve ``min |z|_1`` subject to ``A z = b`` (``z >= 0`` unless signed) by HiGHS.
+
+    Returns
+    -------
+    MinL1
+
+    Raises
+    ------
+    ValueError
+        If no admissible ``z`` solves ``A z = b``.
+    """
+    A = problem.network_matrix
+    solution = linprog(np.ones(problem.n_weights), A_eq=A, b_eq=problem.b, method="highs")
+    if solution.status == 2:
+        kind = "" if problem.signed else "nonnegative "
+        remedy = "" if problem.signed else "; for solutions of any sign pass signed=True"
+        raise ValueError(f"A z = b has no {kind}solution{remedy}")
+    if solution.status != 0:
+        raise RuntimeError(f"the linear program failed: {solution.message}")
+    dual = solution.eqlin.marginals
+    return MinL1(problem, problem.readout(solution.x), dual / max(1.0, (A.T @ dual).max()))
