@@ -23,7 +23,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # A module imports only from modules above it.
 ORDER = [
     *("problems", "flows", "trajectories", "integrate", "descend", "limits", "invariants"),
-    *("bounds", "claims", "ledger", "sweeps", "plotting", "widgets", "__main__", "__init__"),
+    *("bounds", "instances", "claims", "ledger", "sweeps", "plotting", "widgets"),
+    *("__main__", "__init__"),
 ]
 
 # What only some modules may import, and where: at the top, or inside a function that needs it.

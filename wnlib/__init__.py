@@ -8,6 +8,7 @@ from wnlib import bounds, invariants
 from wnlib.descend import descend
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.integrate import integrate
+from wnlib.ledger import verify
 from wnlib.limits import Limit, MinL1, limit, min_l1, stalls
 from wnlib.problems import Problem, initial_weights, sparse_problem
 from wnlib.trajectories import Result, Status, Trajectory
@@ -31,4 +32,5 @@ __all__ = [
     "min_l1",
     "sparse_problem",
     "stalls",
+    "verify",
 ]

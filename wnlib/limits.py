@@ -2,9 +2,9 @@ r"""The exact limits, without simulating: of both flows, and the linear program 
 
 **Plain flow.** The limit from ``beta = x0^L`` is the point of ``S = {z >= 0 : A z = b}`` where
 ``psi(z) - psi(beta)`` lies in the row space of ``A`` (``psi``: the mirror map). Newton's method
-finds it, on the ``rank(A)`` multipliers, along the path ``z(s)`` of limits from ``beta e^{-s}``. The
-path begins at a scale where ``z`` is easy, and its tangent predicts the next point. Newton's matrix,
-``A diag(z^{2-2/L}) A^T``, is the kernel of the flow itself.
+finds it, on the ``rank(A)`` multipliers, along the path ``z(s)`` of limits from ``beta e^{-s}``.
+The path begins at a scale where ``z`` is easy; its tangent predicts the next point. Newton's
+matrix, ``A diag(z^{2-2/L}) A^T``, is the kernel of the flow itself.
 
 **Weight normalization.** Its limit is the limit of the plain flow from ``beta / rho``, and ``rho``
 depends on the limit only through its radius: one scalar equation in ``log rho``, with one root,
@@ -62,8 +62,8 @@ def limit(flow, problem, x0):
     -------
     Limit
         CONVERGED: relative residual at most 1e-12. STALLED: the radius of the weight-normalized
-        flow tends to zero; the weights returned are zero. MAX_STEPS: Newton's method got stuck above
-        the tolerance; ``residual`` says where.
+        flow tends to zero; the weights returned are zero. MAX_STEPS: Newton's method got
+        stuck above the tolerance; ``residual`` says where.
 
     Raises
     ------

@@ -1,0 +1,118 @@
+"""The ledger can fail, in each way that it names; and the claims of the book hold."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wnlib as wn
+from wnlib import __main__ as command_line
+from wnlib import ledger
+from wnlib.claims import CLAIMS
+
+BOOK = Path(__file__).parent.parent / "book"
+
+
+def number(rng):
+    return rng.uniform(1, 2)
+
+
+@pytest.fixture
+def claim(monkeypatch):
+    """Return a function that replaces all claims by one with the given fields."""
+
+    def install(**fields):
+        example = next(iter(CLAIMS.values()))
+        defaults = {
+            "threshold": 2.0,
+            "sample": number,
+            "measure": lambda i: i,
+            "measure_twin": lambda i: 2 * i,
+            "applies": lambda i: True,
+            "twin_applies": None,
+        }
+        made = dataclasses.replace(example, label="test", **(defaults | fields))
+        monkeypatch.setattr(ledger, "CLAIMS", {"test": made})
+        return made
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict"),
+    [
+        ({}, "holds"),
+        ({"threshold": 1.5}, "fails"),
+        ({"measure": lambda i: np.nan}, "fails"),
+        ({"measure_twin": lambda i: i}, "toothless"),
+        ({"applies": lambda i: False}, "untested"),
+        ({"applies": lambda i: i < 1.5, "threshold": 1.5}, "holds"),
+    ],
+)
+def test_verdicts(claim, fields, verdict):
+    claim(**fields)
+    result = wn.verify(instances=40)
+    assert result.rows[0].verdict == verdict
+    assert result.ok == (verdict == "holds")
+
+
+def test_twin_may_drop_a_hypothesis(claim):
+    """Where the twin drops the hypothesis, it is measured on what the claim leaves out."""
+    measures = {"measure": lambda i: i, "measure_twin": lambda i: i}
+    claim(applies=lambda i: i < 1.5, threshold=1.5, **measures)
+    assert wn.verify(instances=40).rows[0].verdict == "toothless"
+    claim(applies=lambda i: i < 1.5, threshold=1.5, twin_applies=lambda i: True, **measures)
+    assert wn.verify(instances=40).rows[0].verdict == "holds"
+
+
+def test_instances_depend_on_the_seed_alone(claim):
+    claim()
+    assert wn.verify(seed=1).rows[0].worst == wn.verify(seed=1).rows[0].worst
+    assert wn.verify(seed=1).rows[0].worst != wn.verify(seed=2).rows[0].worst
+
+
+def test_interrupted_ledger_keeps_its_rows(claim, monkeypatch):
+    def stop(instance):
+        raise KeyboardInterrupt
+
+    made = claim()
+    claims = {"test": made, "second": dataclasses.replace(made, label="second", measure=stop)}
+    monkeypatch.setattr(ledger, "CLAIMS", claims)
+    result = wn.verify()
+    assert [row.label for row in result.rows] == ["test"]
+    assert result.interrupted
+    assert not result.ok
+    assert command_line.main(["verify"]) == 130
+
+
+def test_command_line(claim, capsys, tmp_path):
+    claim()
+    target = tmp_path / "ledger.json"
+    assert command_line.main(["verify", "--json", str(target)]) == 0
+    assert "1 of 1 claims hold" in capsys.readouterr().out
+    assert json.loads(target.read_text())["rows"][0]["verdict"] == "holds"
+    claim(threshold=1.0)
+    assert command_line.main(["verify"]) == 1
+    assert command_line.main(["verify", "thm-unknown"]) == 2
+    assert "thm-unknown" in capsys.readouterr().err
+    assert command_line.main(["verify", "--instances", "0"]) == 2
+    assert command_line.main(["info"]) == 0
+
+
+@pytest.mark.parametrize("label", CLAIMS)
+def test_claim_holds_and_its_twin_does_not(label):
+    """Another seed than that of the book: the claims do not depend on a lucky draw."""
+    row = wn.verify(label, instances=12, seed=2026).rows[0]
+    assert row.verdict == "holds", row
+
+
+def test_every_statement_has_its_claim():
+    """Each theorem-like label of the book has a claim."""
+    statement = re.compile(
+        r":::\{prf:(?:theorem|proposition|lemma|corollary)\}[^\n]*\n(?:[^\n]*\n)*?:label: (\S+)"
+    )
+    labels = [label for page in BOOK.glob("*.md") for label in statement.findall(page.read_text())]
+    assert set(labels) <= set(CLAIMS)

@@ -1,0 +1,181 @@
+"""The ledger: run the claims on seeded instances and say how close each came to failing."""
+
+import html
+import json
+import time
+import zlib
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from wnlib.claims import CLAIMS
+from wnlib.problems import count
+
+
+class Verdict(StrEnum):
+    """What became of a claim."""
+
+    HOLDS = "holds"
+    "On each instance to which it applies, and its false twin was refuted."
+    FAILS = "fails"
+    "On at least one instance."
+    TOOTHLESS = "toothless"
+    "Its false twin survived: the check could not have failed."
+    UNTESTED = "untested"
+    "It applied to no instance."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim in the ledger.
+
+    Attributes
+    ----------
+    label, statement, kind, measured, threshold, reason, twin
+        As in :class:`~wnlib.claims.Claim`.
+    verdict : Verdict
+    instances : int
+        On how many instances its hypotheses held and it was measured.
+    not_applicable : int
+        On how many they did not hold.
+    worst : float
+        The largest value measured; NaN if any is.
+    twin_refuted : int
+        On how many instances the false twin exceeded the threshold.
+    seconds : float
+    """
+
+    label: str
+    statement: str
+    kind: str
+    measured: str
+    threshold: float
+    reason: str
+    twin: str
+    verdict: Verdict
+    instances: int
+    not_applicable: int
+    worst: float
+    twin_refuted: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Rows of :func:`verify`, its seed, and whether it was interrupted."""
+
+    rows: tuple[Row, ...]
+    seed: int
+    interrupted: bool = False
+
+    @property
+    def ok(self):
+        """Whether every claim holds and none is missing."""
+        return not self.interrupted and all(row.verdict is Verdict.HOLDS for row in self.rows)
+
+    _HEAD = ("label", "kind", "verdict", "worst", "threshold", "instances", "twin refuted")
+
+    def _cells(self, row):
+        skipped = f" (+{row.not_applicable} n/a)" if row.not_applicable else ""
+        return (
+            row.label,
+            row.kind,
+            str(row.verdict),
+            f"{row.worst:.1e}",
+            f"{row.threshold:.1e}" if row.threshold < 0.1 else f"{row.threshold:.3g}",
+            f"{row.instances}{skipped}",
+            f"{row.twin_refuted} times",
+        )
+
+    def __str__(self):
+        """Text table."""
+        table = [self._HEAD, *map(self._cells, self.rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in table]
+        held = sum(row.verdict is Verdict.HOLDS for row in self.rows)
+        tail = f"{held} of {len(self.rows)} claims hold; seed {self.seed}"
+        return "\n".join([*lines, "", tail + ("; interrupted" if self.interrupted else "")])
+
+    def _repr_html_(self):
+        def line(cells, tag):
+            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+        body = "".join(line(self._cells(row), "td") for row in self.rows)
+        return f"<table>{line(self._HEAD, 'th')}{body}</table>"
+
+    def to_json(self):
+        """All fields of all rows, as a JSON text."""
+        rows = [asdict(row) for row in self.rows]
+        return json.dumps(
+            {"seed": self.seed, "ok": self.ok, "interrupted": self.interrupted, "rows": rows},
+            indent=2,
+        )
+
+
+def verify(*labels, instances=12, seed=0, report=None):
+    """Check claims on seeded instances.
+
+    Parameters
+    ----------
+    *labels : str
+        Labels of statements in the book; all claims if none is given.
+    instances : int
+        How many instances to draw for each claim.
+    seed : int
+    report : callable, optional
+        Called with each :class:`Row` as soon as it is there.
+
+    Returns
+    -------
+    Ledger
+        If interrupted from the keyboard, with the rows that were finished.
+    """
+    unknown = set(labels) - CLAIMS.keys()
+    if unknown:
+        raise ValueError(f"no claim {sorted(unknown)}; there are {sorted(CLAIMS)}")
+    count("instances", instances)
+    rows = []
+    try:
+        for label in labels or CLAIMS:
+            rows.append(_check(CLAIMS[label], instances, seed))
+            if report is not None:
+                report(rows[-1])
+    except KeyboardInterrupt:
+        return Ledger(tuple(rows), seed, interrupted=True)
+    return Ledger(tuple(rows), seed)
+
+
+def _check(claim, instances, seed):
+    began = time.perf_counter()
+    # A claim's instances depend on its label and the seed, not on which other claims are run.
+    rng = np.random.default_rng([seed, zlib.crc32(claim.label.encode())])
+    values, twin_values = [], []
+    for _ in range(instances):
+        instance = claim.sample(rng)
+        if claim.applies(instance):
+            values.append(float(claim.measure(instance)))
+        if (claim.twin_applies or claim.applies)(instance):
+            twin_values.append(float(claim.measure_twin(instance)))
+    refuted = sum(not value <= claim.threshold for value in twin_values)
+    if not values:
+        verdict = Verdict.UNTESTED
+    elif not all(value <= claim.threshold for value in values):
+        verdict = Verdict.FAILS
+    else:
+        verdict = Verdict.HOLDS if refuted else Verdict.TOOTHLESS
+    return Row(
+        label=claim.label,
+        statement=claim.statement,
+        kind=claim.kind,
+        measured=claim.measured,
+        threshold=claim.threshold,
+        reason=claim.reason,
+        twin=claim.twin,
+        verdict=verdict,
+        instances=len(values),
+        not_applicable=instances - len(values),
+        worst=float(np.max(values)) if values else np.nan,
+        twin_refuted=refuted,
+        seconds=time.perf_counter() - began,
+    )
