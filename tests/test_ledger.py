@@ -54,7 +54,7 @@ def claim(monkeypatch):
 )
 def test_verdicts(claim, fields, verdict):
     claim(**fields)
-    result = wn.verify(instances=40)
+    result = wn.verify(samples=40)
     assert result.rows[0].verdict == verdict
     assert result.ok == (verdict == "holds")
 
@@ -63,9 +63,9 @@ def test_twin_may_drop_a_hypothesis(claim):
     """Where the twin drops the hypothesis, it is measured on what the claim leaves out."""
     measures = {"measure": lambda i: i, "measure_twin": lambda i: i}
     claim(applies=lambda i: i < 1.5, threshold=1.5, **measures)
-    assert wn.verify(instances=40).rows[0].verdict == "toothless"
+    assert wn.verify(samples=40).rows[0].verdict == "toothless"
     claim(applies=lambda i: i < 1.5, threshold=1.5, twin_applies=lambda i: True, **measures)
-    assert wn.verify(instances=40).rows[0].verdict == "holds"
+    assert wn.verify(samples=40).rows[0].verdict == "holds"
 
 
 def test_instances_depend_on_the_seed_alone(claim):
@@ -96,16 +96,16 @@ def test_command_line(claim, capsys, tmp_path):
     assert json.loads(target.read_text())["rows"][0]["verdict"] == "holds"
     claim(threshold=1.0)
     assert command_line.main(["verify"]) == 1
-    assert command_line.main(["verify", "thm-unknown"]) == 2
+    assert command_line.main(["verify", "--only", "thm-unknown"]) == 2
     assert "thm-unknown" in capsys.readouterr().err
-    assert command_line.main(["verify", "--instances", "0"]) == 2
+    assert command_line.main(["verify", "--samples", "0"]) == 2
     assert command_line.main(["info"]) == 0
 
 
 @pytest.mark.parametrize("label", CLAIMS)
 def test_claim_holds_and_its_twin_does_not(label):
     """Another seed than that of the book: the claims do not depend on a lucky draw."""
-    row = wn.verify(label, instances=12, seed=2026).rows[0]
+    row = wn.verify(label, samples=12, seed=2026).rows[0]
     assert row.verdict == "holds", row
 
 

@@ -9,6 +9,7 @@ import numpy
 import scipy
 
 import wnlib
+from wnlib.claims import CLAIMS
 from wnlib.ledger import verify
 
 
@@ -16,9 +17,11 @@ def _parser():
     parser = argparse.ArgumentParser(prog="python -m wnlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("verify", help="check the claims of the book, print the ledger")
-    check.add_argument("labels", nargs="*", help="labels of statements; default: all")
-    check.add_argument("--instances", type=int, default=30, help="per claim (default 30)")
-    check.add_argument("--seed", type=int, default=0)
+    check.add_argument(
+        "--only", action="append", default=[], metavar="ID", help="one label; repeat"
+    )
+    check.add_argument("--samples", type=int, default=30, metavar="N", help="a claim (default 30)")
+    check.add_argument("--seed", type=int, default=0, metavar="S")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the ledger there, too")
     commands.add_parser("info", help="versions")
     return parser
@@ -26,14 +29,15 @@ def _parser():
 
 def _verify(options):
     """Return the exit code: 0 if each claim holds, 1 if not, 2 for bad input, 130 if stopped."""
+    total, done = len(options.only or CLAIMS), []
 
-    def report(row):
-        print(f"{row.label}: {row.verdict} ({row.seconds:.1f} s)", file=sys.stderr, flush=True)
+    def progress(row):
+        done.append(row)
+        bar = "#" * (30 * len(done) // total)
+        print(f"[{bar:30}] {len(done)}/{total} {row.label}: {row.verdict}", file=sys.stderr)
 
     try:
-        ledger = verify(
-            *options.labels, instances=options.instances, seed=options.seed, report=report
-        )
+        ledger = verify(*options.only, samples=options.samples, seed=options.seed, report=progress)
     except (TypeError, ValueError) as error:
         print(f"python -m wnlib verify: {error}", file=sys.stderr)
         return 2

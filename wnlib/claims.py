@@ -574,7 +574,7 @@ def _any_side(rng):
     drawn = random_instance(rng, weight_norm=True, depth=2.0)
     opposed = drawn.problem.network_matrix.T @ drawn.problem.b < 0
     larger = opposed if rng.integers(2) else ~opposed
-    return replace(drawn, x0=drawn.x0 * np.where(larger, 1.0, 0.2))
+    return replace(drawn, x0=drawn.x0 * np.where(larger, 0.5, 0.05))
 
 
 def _no_stall(instance):

@@ -113,14 +113,14 @@ class Ledger:
         )
 
 
-def verify(*labels, instances=12, seed=0, report=None):
+def verify(*labels, samples=12, seed=0, report=None):
     """Check claims on seeded instances.
 
     Parameters
     ----------
     *labels : str
         Labels of statements in the book; all claims if none is given.
-    instances : int
+    samples : int
         How many instances to draw for each claim.
     seed : int
     report : callable, optional
@@ -134,11 +134,11 @@ def verify(*labels, instances=12, seed=0, report=None):
     unknown = set(labels) - CLAIMS.keys()
     if unknown:
         raise ValueError(f"no claim {sorted(unknown)}; there are {sorted(CLAIMS)}")
-    count("instances", instances)
+    count("samples", samples)
     rows = []
     try:
         for label in labels or CLAIMS:
-            rows.append(_check(CLAIMS[label], instances, seed))
+            rows.append(_check(CLAIMS[label], samples, seed))
             if report is not None:
                 report(rows[-1])
     except KeyboardInterrupt:
@@ -146,12 +146,12 @@ def verify(*labels, instances=12, seed=0, report=None):
     return Ledger(tuple(rows), seed)
 
 
-def _check(claim, instances, seed):
+def _check(claim, samples, seed):
     began = time.perf_counter()
     # A claim's instances depend on its label and the seed, not on which other claims are run.
     rng = np.random.default_rng([seed, zlib.crc32(claim.label.encode())])
     values, twin_values = [], []
-    for _ in range(instances):
+    for _ in range(samples):
         instance = claim.sample(rng)
         if claim.applies(instance):
             values.append(float(claim.measure(instance)))
@@ -174,7 +174,7 @@ def _check(claim, instances, seed):
         twin=claim.twin,
         verdict=verdict,
         instances=len(values),
-        not_applicable=instances - len(values),
+        not_applicable=samples - len(values),
         worst=float(np.max(values)) if values else np.nan,
         twin_refuted=refuted,
         seconds=time.perf_counter() - began,

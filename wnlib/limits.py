@@ -21,7 +21,7 @@ from functools import cache
 import numpy as np
 from scipy.integrate import Radau
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.optimize import brentq, linprog
+from scipy.optimize import brentq, linprog, nnls
 
 from wnlib.flows import WeightNormFlow, check_flow, shift
 from wnlib.problems import Problem, check_weights
@@ -69,18 +69,32 @@ def limit(flow, problem, x0):
     ------
     ValueError
         If no admissible ``z`` solves ``A z = b``, or for arguments out of their range.
+
+    Notes
+    -----
+    For ``b = 0`` the sparsest solution, zero, is returned. The flow itself may end at another point
+    of the kernel, if that holds a nonnegative vector; ``integrate`` follows it there.
     """
     check_flow(flow)
     x0 = check_weights(problem, x0)
+    if not problem.b.any():
+        return _zero_limit(flow, problem, x0)
     rows, rhs = row_space(problem)
     ends = [_limit_one(flow, problem, rows, rhs, start) for start in np.atleast_2d(x0)]
     weights, status, log_rho, n_steps = zip(*ends, strict=True)
-    if any(s is Status.MAX_STEPS for s in status):
+    if any(s is not Status.CONVERGED for s in status):
         min_l1(problem)  # raises ValueError if the reason is that there is no solution at all
     if x0.ndim == 1:
         return Limit(flow, problem, x0, weights[0], status[0], log_rho[0], n_steps[0])
     status = np.array(status, dtype=object)
     return Limit(flow, problem, x0, np.array(weights), status, np.array(log_rho), np.array(n_steps))
+
+
+def _zero_limit(flow, problem, x0):
+    starts = x0.shape[:-1]
+    status = np.full(starts, Status.CONVERGED, dtype=object)[()]
+    log_rho, n_steps = np.full(starts, np.nan)[()], np.zeros(starts, dtype=int)[()]
+    return Limit(flow, problem, x0, np.zeros_like(x0), status, log_rho, n_steps)
 
 
 def row_space(problem):
@@ -109,14 +123,14 @@ def _limit_one(flow, problem, rows, rhs, x0):
         return np.zeros_like(x0), Status.STALLED, np.nan, 0
     path, log_rho = _PlainLimits(rows, rhs, x0, flow.depth), 0.0
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # trial points may overshoot
+        with np.errstate(all="ignore"):  # trial points may overshoot
             path.correct(1e-4)
             if isinstance(flow, WeightNormFlow):
                 log_rho = _log_rho(flow, path, x0)
             path.move_to(log_rho)
+            path.drop_structural_zeros()
     except _StuckError:
         log_rho = np.nan
-    path.drop_structural_zeros()
     x = np.exp(path.log_z / flow.depth)
     residual = problem.residual(problem.readout(x**flow.depth))
     status = Status.CONVERGED if residual <= LIMIT_RESIDUAL else Status.MAX_STEPS
@@ -138,6 +152,8 @@ def _log_rho(flow, path, x0):
     while True:
         there = here + step
         value_there = excess(there)
+        if not np.isfinite(value_there):
+            raise _StuckError
         if value * value_there <= 0:
             return brentq(excess, here, there, xtol=1e-13, rtol=4 * EPS)
         here, value, step = there, value_there, 2 * step
@@ -236,7 +252,7 @@ class _PlainLimits:
     def drop_structural_zeros(self):
         """Set entries that are zero on all of ``S`` to zero: Newton's method only creeps there."""
         z = np.exp(self.log_z)
-        if np.linalg.norm(self.misfit(self.log_z)) <= 1e-13 * self.norm or not np.isfinite(z).all():
+        if np.linalg.norm(self.misfit(self.log_z)) <= 1e-13 * self.norm:
             return
         support = z > 1e-7 * z.max()
         on_support = np.linalg.lstsq(self.rows[:, support], self.rhs)[0]
@@ -295,8 +311,8 @@ class MinL1:
 
     @property
     def gap(self):
-        """Relative duality gap ``(|z|_1 - b @ dual) / |z|_1``: certifies the norm."""
-        return (self.norm - self.problem.b @ self.dual) / self.norm
+        """Duality gap ``|z|_1 - b @ dual`` relative to the norm: certifies the norm."""
+        return (self.norm - self.problem.b @ self.dual) / (self.norm or 1.0)
 
     @property
     def residual(self):
@@ -319,9 +335,13 @@ def min_l1(problem):
     A = problem.network_matrix
     solution = linprog(np.ones(problem.n_weights), A_eq=A, b_eq=problem.b, method="highs")
     if solution.status == 2:
-        kind = "" if problem.signed else "nonnegative "
-        remedy = "" if problem.signed else "; for solutions of any sign pass signed=True"
-        raise ValueError(f"A z = b has no {kind}solution{remedy}")
+        misfit = nnls(A, problem.b)[1] / np.linalg.norm(problem.b)
+        kind = "" if problem.signed else " with z >= 0"
+        remedy = "" if problem.signed else ", or pass signed=True to admit any sign"
+        raise ValueError(
+            f"A z = b{kind} is not feasible: the nearest A z misses b by {misfit:.1e} of its norm. "
+            f"Check A and b{remedy}"
+        )
     if solution.status != 0:
         raise RuntimeError(f"the linear program failed: {solution.message}")
     dual = solution.eqlin.marginals

@@ -16,9 +16,11 @@ def readonly(array, dtype=float):
 def finite(name, value, ndim):
     """Return ``value`` as a read-only float array, or say which argument is wrong and how."""
     try:
+        if np.iscomplexobj(value):
+            raise TypeError("complex entries")
         array = readonly(value)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be an array of numbers; got {value!r}") from error
+        raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if array.ndim not in np.atleast_1d(ndim):
         raise ValueError(f"{name} must have {ndim} dimension(s); got shape {array.shape}")
     if array.size == 0:
@@ -57,7 +59,8 @@ class Problem:
     A : array_like, shape (n_measurements, n_features)
         Any real matrix; usually wide.
     b : array_like, shape (n_measurements,)
-        Measurements, not all zero.
+        Measurements. For ``b = 0`` the sparsest solution is zero, and ``limit`` and ``min_l1``
+        return it.
     signal : array_like, shape (n_features,), optional
         The ground truth, where there is one; only :meth:`error` looks at it.
     signed : bool
@@ -67,8 +70,8 @@ class Problem:
     Raises
     ------
     ValueError, TypeError
-        If shapes disagree, an entry is not finite, ``b`` is zero, or the signal has a negative
-        entry although ``signed`` is false.
+        If shapes disagree, an entry is not finite, or the signal has a negative entry although
+        ``signed`` is false.
     """
 
     A: np.ndarray
@@ -81,8 +84,6 @@ class Problem:
         A, b = finite("A", self.A, 2), finite("b", self.b, 1)
         if len(b) != len(A):
             raise ValueError(f"b must have one entry per row of A: {len(A)}; got {len(b)}")
-        if not b.any():
-            raise ValueError("b is zero, so z = 0 is the sparsest solution: nothing to recover")
         object.__setattr__(self, "A", A)
         object.__setattr__(self, "b", b)
         object.__setattr__(self, "signed", bool(self.signed))
@@ -123,8 +124,8 @@ class Problem:
         return stacked[..., : self.n_features] - stacked[..., self.n_features :]
 
     def residual(self, z):
-        """Relative residual ``|A z - b| / |b|`` of ``z``, shape (..., n_features)."""
-        return np.linalg.norm(z @ self.A.T - self.b, axis=-1) / np.linalg.norm(self.b)
+        """Relative residual ``|A z - b| / |b|`` of ``z``, (..., n_features); for b = 0 absolute."""
+        return np.linalg.norm(z @ self.A.T - self.b, axis=-1) / (np.linalg.norm(self.b) or 1.0)
 
     def error(self, z):
         """Relative l2 error ``|z - signal| / |signal|`` of ``z``, shape (..., n_features)."""

@@ -1,0 +1,151 @@
+"""The exact limits: against optimality conditions, each other, the linear program; and refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import wnlib as wn
+from wnlib import invariants
+from wnlib.instances import KINDS, random_instance, random_problem
+
+DEPTHS = [2, 2.2, 2.5, 3, 4, 6]
+
+
+def optimality(flow, problem, x0, limit):
+    """Share of psi(kappa^L x^L)'s way from the start to the limit that lies in the kernel of A."""
+    moved = np.diff(invariants.mirror(flow, np.array([x0, limit.weights])), axis=0)
+    return np.linalg.norm(invariants.kernel_part(problem, moved)) / np.linalg.norm(moved)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("ratio", [None, 3.0, 0.3])
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), kind=st.sampled_from(KINDS), signed=st.booleans())
+def test_limit_is_feasible_and_optimal(depth, ratio, seed, kind, signed):
+    """The two conditions that single out the limit, by Theorems 2.1 and 2.2."""
+    rng = np.random.default_rng(seed)
+    problem = random_problem(rng, kind, signed=signed)
+    x0 = 0.3 * np.exp(rng.uniform(-0.5, 0.5, problem.n_weights))
+    flow = wn.PlainFlow(depth) if ratio is None else wn.WeightNormFlow(depth, ratio)
+    limit = wn.limit(flow, problem, x0)
+    if limit.status == wn.Status.STALLED:
+        assert ratio is not None
+        return
+    assert limit.status == wn.Status.CONVERGED
+    assert limit.residual <= 1e-12
+    # Where an entry has vanished, psi is infinite: nothing is left to check there.
+    if limit.weights.min() > 1e-6:
+        assert optimality(flow, problem, x0, limit) < 1e-7
+
+
+def test_other_flows_are_not_optimal():
+    """The false twin of the test above: another depth, another ratio, no normalization."""
+    problem = wn.sparse_problem(4, 8, 2, 0, signed=True)
+    x0 = wn.initial_weights(problem, 0.5, 0)
+    limit = wn.limit(wn.WeightNormFlow(2, 1.0), problem, x0)
+    assert optimality(limit.flow, problem, x0, limit) < 1e-12
+    for other in (wn.WeightNormFlow(3, 1.0), wn.WeightNormFlow(2, 1.2), wn.PlainFlow(2)):
+        assert optimality(other, problem, x0, limit) > 1e-2
+
+
+@pytest.mark.parametrize("depth", [2, 2.5, 3, 6])
+@pytest.mark.parametrize("scale", [1e-100, 1e-6, 0.1, 3.0])
+def test_extreme_scales(depth, scale):
+    problem = wn.sparse_problem(40, 100, 5, 1)
+    x0 = wn.initial_weights(problem, scale ** (2 / depth), 2, shape="constant")
+    limit = wn.limit(wn.PlainFlow(depth), problem, x0)
+    assert limit.status == wn.Status.CONVERGED
+    if scale < 1e-50:
+        np.testing.assert_allclose(
+            limit.effective, problem.signal, atol=1e-10 if depth > 2 else 0.02
+        )
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("depth", [2, 2.5, 3])
+def test_small_ratio_gives_the_linear_program(depth, signed):
+    """Uniform starts, unique minimizer: the flow is as good as HiGHS."""
+    problem = wn.sparse_problem(40, 100, 5, 3, signed=signed)
+    x0 = wn.initial_weights(problem, 0.05, 2, shape="constant")
+    limit = wn.limit(wn.WeightNormFlow(depth, 0.03), problem, x0)
+    np.testing.assert_allclose(limit.effective, wn.min_l1(problem).z, atol=1e-9)
+    assert limit.log_rho > 100
+
+
+def test_large_start_is_not_sparse():
+    """Beyond r0^2 = Q weight normalization keeps the radius, not the sparsity."""
+    problem = wn.sparse_problem(40, 100, 5, 1)
+    Q = wn.min_l1(problem).norm
+    x0 = wn.initial_weights(problem, 1.0, 2)
+    limit = wn.limit(wn.WeightNormFlow(2, 0.01), problem, x0 * np.sqrt(2 * Q / (x0 @ x0)))
+    assert limit.radius**2 == pytest.approx(2 * Q, rel=0.02)
+    assert problem.error(limit.effective) > 0.5
+
+
+def test_batch_equals_one_by_one():
+    problem = wn.sparse_problem(6, 15, 2, 0)
+    x0 = wn.initial_weights(problem, 0.2, 1, starts=3)
+    flow = wn.WeightNormFlow(2, 0.5)
+    batch = wn.limit(flow, problem, x0)
+    for k in range(3):
+        one = wn.limit(flow, problem, x0[k])
+        assert (batch.effective[k] == one.effective).all()
+        assert batch.status[k] is one.status
+        assert batch.log_rho[k] == one.log_rho
+
+
+def test_log_rho_is_that_of_the_radii():
+    rng = np.random.default_rng(5)
+    for _ in range(10):
+        drawn = random_instance(rng, weight_norm=True)
+        if drawn.limit.status is wn.Status.CONVERGED:
+            of_radii = invariants.log_rho(drawn.flow, drawn.x0, drawn.limit.weights)
+            assert drawn.limit.log_rho == pytest.approx(of_radii, rel=1e-9, abs=1e-9)
+
+
+def test_dependent_rows_change_nothing():
+    problem = wn.sparse_problem(5, 12, 2, 0)
+    doubled = wn.Problem(np.vstack([problem.A, 2 * problem.A]), np.append(problem.b, 2 * problem.b))
+    x0 = wn.initial_weights(problem, 0.2, 1)
+    for flow in (wn.PlainFlow(3), wn.WeightNormFlow(2, 0.5)):
+        one, two = wn.limit(flow, problem, x0), wn.limit(flow, doubled, x0)
+        np.testing.assert_allclose(one.effective, two.effective, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_min_l1_is_certified(signed):
+    problem = wn.sparse_problem(20, 50, 3, 1, signed=signed)
+    solution = wn.min_l1(problem)
+    assert abs(solution.gap) < 1e-9
+    assert (problem.network_matrix.T @ solution.dual).max() <= 1 + 1e-12
+    np.testing.assert_allclose(solution.z, problem.signal, atol=1e-9)
+
+
+def test_zero_measurements():
+    problem = wn.Problem([[1.0, 2.0]], [0.0])
+    assert not wn.min_l1(problem).z.any()
+    limit = wn.limit(wn.PlainFlow(2), problem, [[1.0, 1.0], [2.0, 2.0]])
+    assert not limit.effective.any()
+    assert limit.residual.shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        wn.min_l1,
+        lambda problem: wn.limit(wn.PlainFlow(2), problem, [1.0, 1.0]),
+        lambda problem: wn.limit(wn.PlainFlow(3), problem, [1.0, 1.0]),
+        lambda problem: wn.limit(wn.WeightNormFlow(2, 1.0), problem, [1.0, 1.0]),
+    ],
+)
+def test_infeasible(call):
+    words = r"z >= 0 is not feasible: the nearest A z misses b by 1.0e\+00 .* pass signed=True"
+    with pytest.raises(ValueError, match=words):
+        call(wn.Problem([[1.0, 1.0]], [-1.0]))
+
+
+def test_outside_the_range():
+    problem = wn.Problem([[1.0, 1.0], [1.0, 1.0]], [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"b is .* away from the range of A, which has rank 1"):
+        wn.limit(wn.PlainFlow(2), problem, [1.0, 1.0])

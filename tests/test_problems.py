@@ -1,0 +1,124 @@
+"""Problems and starts: what is drawn, what is stacked, and what is refused with which words."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import wnlib as wn
+
+A = [[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]]
+B = [1.0, 1.0]
+
+
+@given(seed=st.integers(0, 10**6), signed=st.booleans())
+def test_sparse_problem(seed, signed):
+    problem = wn.sparse_problem(5, 12, 3, seed, signed=signed)
+    assert problem.A.shape == (5, 12)
+    entries = problem.signal[problem.signal != 0]
+    assert len(entries) == 3
+    assert ((np.abs(entries) >= 1) & (np.abs(entries) <= 2)).all()
+    assert problem.residual(problem.signal) == 0
+    assert problem.error(problem.signal) == 0
+    again = wn.sparse_problem(5, 12, 3, seed, signed=signed)
+    assert (problem.A == again.A).all()
+    assert (problem.b == again.b).all()
+
+
+def test_matrix_has_unit_columns_on_average():
+    problem = wn.sparse_problem(400, 500, 5, 0)
+    assert np.mean(np.sum(problem.A**2, axis=0)) == pytest.approx(1, abs=0.01)
+
+
+def test_noise_is_what_is_left():
+    problem = wn.sparse_problem(4000, 10, 2, 0, noise=0.1)
+    assert np.std(problem.A @ problem.signal - problem.b) == pytest.approx(0.1, rel=0.05)
+
+
+@given(z=st.lists(st.floats(-5, 5), min_size=3, max_size=3))
+def test_stacking(z):
+    """Of the stacked vectors that read out as z, the split into signs has the l1 norm of z."""
+    problem, z = wn.Problem(A, B, signed=True), np.array(z)
+    stacked = np.concatenate([np.maximum(z, 0), np.maximum(-z, 0)])
+    assert (problem.readout(stacked) == z).all()
+    np.testing.assert_allclose(problem.network_matrix @ stacked, problem.A @ z)
+    assert stacked.sum() == pytest.approx(np.abs(z).sum())
+
+
+def test_initial_weights():
+    problem = wn.sparse_problem(3, 8, 2, 0, signed=True)
+    one, many = (wn.initial_weights(problem, 0.1, 1, starts=starts) for starts in (None, 4))
+    assert one.shape == (16,)
+    assert many.shape == (4, 16)
+    assert ((many >= 0.05) & (many <= 0.15)).all()
+    assert (wn.initial_weights(problem, 0.1, 1, shape="constant") == 0.1).all()
+
+
+def test_arrays_are_copied_and_frozen():
+    b = np.array(B)
+    problem = wn.Problem(A, b)
+    b[0] = 7
+    assert problem.b[0] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        problem.A[0, 0] = 2
+
+
+PROBLEM = wn.Problem(A, B)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: wn.Problem(A, [1.0]), ValueError, "b must have one entry per row of A: 2; got 1"),
+        (lambda: wn.Problem(A, [1.0, np.nan]), ValueError, "b holds NaN or infinity: remove"),
+        (lambda: wn.Problem([[np.inf, 1], [1, 1]], B), ValueError, "A holds NaN or infinity"),
+        (lambda: wn.Problem([[1j, 1], [1, 1]], B), TypeError, "A must be an array of real numbers"),
+        (lambda: wn.Problem("text", B), TypeError, "A must be an array of real numbers"),
+        (lambda: wn.Problem(B, B), ValueError, r"A must have 2 dimension\(s\); got shape \(2,\)"),
+        (lambda: wn.Problem(np.zeros((2, 0)), B), ValueError, "A is empty"),
+        (lambda: wn.Problem(A, B, [1.0]), ValueError, "one entry per column of A: 3; got 1"),
+        (lambda: wn.Problem(A, B, [-1.0, 0, 0]), ValueError, "negative entries: pass signed=True"),
+        (lambda: PROBLEM.error(np.ones(3)), ValueError, "no signal to compare with: pass signal"),
+        (lambda: wn.sparse_problem(2, 3, 4, 0), ValueError, "at most n_features=3; got 4"),
+        (lambda: wn.sparse_problem(0, 3, 1, 0), ValueError, "n_measurements must be at least 1"),
+        (lambda: wn.sparse_problem(2.0, 3, 1, 0), TypeError, "n_measurements must be an integer"),
+        (lambda: wn.sparse_problem(2, 3, 1, 0, noise=-1), ValueError, "noise must be nonnegative"),
+        (lambda: wn.initial_weights(PROBLEM, 0.0, 0), ValueError, "scale must be positive"),
+        (
+            lambda: wn.initial_weights(PROBLEM, 1, 0, starts=0),
+            ValueError,
+            "starts must be at least",
+        ),
+        (lambda: wn.initial_weights(PROBLEM, 1, 0, shape="odd"), ValueError, '"constant"; got'),
+        (lambda: wn.PlainFlow(1.9), ValueError, "depth must be at least 2; got 1.9"),
+        (lambda: wn.PlainFlow("two"), TypeError, "depth must be a number"),
+        (lambda: wn.WeightNormFlow(2, 0.0), ValueError, "ratio must be positive and finite; got 0"),
+        (lambda: wn.WeightNormFlow(2, np.inf), ValueError, "ratio must be positive and finite"),
+    ],
+)
+def test_refusals(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+ROADS = {
+    "limit": lambda flow, x0: wn.limit(flow, PROBLEM, x0),
+    "integrate": lambda flow, x0: wn.integrate(flow, PROBLEM, x0, 1.0),
+    "descend": lambda flow, x0: wn.descend(flow, PROBLEM, x0, 0.01, 10),
+}
+
+
+@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize(
+    ("flow", "x0", "error", "words"),
+    [
+        (wn.PlainFlow(2), [1.0, 1.0], ValueError, r"x0 must have 3 weights .*initial_weights"),
+        (wn.PlainFlow(2), [1.0, 0.0, 1.0], ValueError, "x0 must be positive in each entry"),
+        (wn.PlainFlow(2), [1.0, np.nan, 1.0], ValueError, "x0 holds NaN"),
+        (wn.PlainFlow(2), [1.0, 1j, 1.0], TypeError, "x0 must be an array of real numbers"),
+        ("plain", [1.0, 1.0, 1.0], TypeError, r"flow must be PlainFlow\(depth\) or WeightNormFlow"),
+    ],
+)
+def test_each_road_refuses_alike(road, flow, x0, error, words):
+    with pytest.raises(error, match=words):
+        ROADS[road](flow, x0)
