@@ -1,0 +1,214 @@
+"""The figures of the book: each function draws records on an ``Axes`` and returns the ``Axes``.
+
+``import wnlib`` does not load Matplotlib; write ``from wnlib import plotting``. Nothing changes
+Matplotlib's settings unasked: ``plt.style.use(plotting.STYLE)`` turns the book's style on.
+
+Colours are those of Okabe and Ito, which people with any common colour vision can tell apart. Since
+a colour alone says too little in print, each flow has a marker of its own besides.
+"""
+
+import numpy as np
+from matplotlib import cycler
+
+from wnlib.flows import PlainFlow
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+
+# Sizes in points at a width of six inches: on a phone 13 points become ten pixels.
+STYLE = {
+    "figure.figsize": (6.0, 4.2),
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+    "font.size": 13,
+    "axes.titlesize": "medium",
+    "axes.labelsize": "medium",
+    "legend.fontsize": "small",
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#d9d9d9",
+    "lines.linewidth": 2.0,
+    "lines.markersize": 5.0,
+    "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK]),
+}
+
+QUANTITIES = {
+    "error": "relative error",
+    "loss": "training loss",
+    "radius": "length $r$ of the weights",
+    "residual": "relative residual",
+}
+
+
+def flow_style(flow):
+    """Return the colour, marker and label that a flow has in every figure.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+
+    Returns
+    -------
+    dict
+        Keyword arguments for :func:`band`, :func:`history` or ``ax.plot``.
+    """
+    if isinstance(flow, PlainFlow):
+        return {"color": VERMILLION, "marker": "s", "label": "GD"}
+    return {"color": BLUE, "marker": "o", "label": rf"WN-GD, $\tilde\eta$ = {flow.ratio:g}"}
+
+
+def band(ax, x, samples, *, center=np.mean, **line):
+    """Draw the centre of samples as a line, and their range as a band behind it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x : array_like, shape (T,)
+    samples : array_like, shape (T, starts)
+    center : callable
+        Takes ``samples`` and ``axis``: ``np.mean`` or ``np.median``.
+    **line
+        Passed to ``ax.plot``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    samples = np.asarray(samples)
+    (drawn,) = ax.plot(x, center(samples, axis=1), **line)
+    low, high = samples.min(axis=1), samples.max(axis=1)
+    ax.fill_between(x, low, high, color=drawn.get_color(), alpha=0.2, linewidth=0)
+    return ax
+
+
+def series(trajectory, quantity):
+    """Return one of :data:`QUANTITIES` along a trajectory, shape (T,) or (T, starts)."""
+    if quantity not in QUANTITIES:
+        raise ValueError(f"quantity must be one of {', '.join(QUANTITIES)}; got {quantity!r}")
+    if quantity == "loss":
+        return trajectory.loss_path
+    if quantity == "radius":
+        return trajectory.radius_path
+    return getattr(trajectory.problem, quantity)(trajectory.effective_path)
+
+
+def history(ax, trajectory, quantity="error", *, step=None, **line):
+    """Draw a quantity along a trajectory: the median over the starts, and their range.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Made log-log; of the times, the start 0 is therefore left out.
+    trajectory : Trajectory
+    quantity : {"error", "loss", "radius", "residual"}
+    step : float, optional
+        Given the step size, the axis counts iterations instead of time.
+    **line
+        Passed to ``ax.plot``, over the style of the flow.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    values = series(trajectory, quantity)[1:]
+    x = trajectory.times[1:] / (step or 1)
+    line = flow_style(trajectory.flow) | {"marker": None} | line
+    band(ax, x, values.reshape(len(x), -1), center=np.median, **line)
+    ax.set(xscale="log", yscale="log", ylabel=QUANTITIES[quantity])
+    ax.set_xlabel("iterations" if step else "time $t$")
+    return ax
+
+
+def signal(ax, result, **marks):
+    """Draw what a flow recovered, entry by entry, over the true signal.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    result : Result
+        Of a single start.
+    **marks
+        Passed to ``ax.plot``, over the style of the flow.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    n = np.arange(result.problem.n_features)
+    if result.problem.signal is not None:
+        truth = result.problem.signal
+        ax.vlines(n[truth != 0], 0, truth[truth != 0], color="#999999", linewidth=5, label="truth")
+    line = flow_style(result.flow) | {"linestyle": "none"} | marks
+    ax.plot(n, result.effective, **line)
+    ax.set(xlabel="entry", ylabel="value")
+    return ax
+
+
+def shade(ax, x, where, label, **patch):
+    """Shade the stretch of the abscissa, in one piece, on which something holds.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x : array_like, shape (T,)
+    where : array_like of bool, shape (T,)
+        True on neighbouring points; where it is true nowhere, nothing is shaded.
+    label : str
+    **patch
+        Passed to ``ax.axvspan``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the points do not follow each other: a single stretch would then show what is not so.
+    """
+    inside = np.flatnonzero(where)
+    if len(inside) == 0:
+        return ax
+    if len(inside) != inside[-1] - inside[0] + 1:
+        raise ValueError("where must be true on one stretch of neighbouring points")
+    x = np.asarray(x)
+    patch = {"color": SKY, "alpha": 0.15, "linewidth": 0, "zorder": 0} | patch
+    ax.axvspan(x[inside[0]], x[inside[-1]], label=label, **patch)
+    return ax
+
+
+def mark(ax, x, text, **line):
+    """Draw a dashed vertical line, with its meaning written beside its upper end.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x : float
+    text : str
+    **line
+        Passed to ``ax.axvline``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    line = {"color": BLACK, "linestyle": "--", "linewidth": 1.2} | line
+    ax.axvline(x, **line)
+    ax.annotate(
+        text,
+        (x, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4, -2),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        rotation=90,
+        color=line["color"],
+        fontsize="small",
+    )
+    return ax
