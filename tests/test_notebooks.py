@@ -79,3 +79,16 @@ def test_figures_have_alt_text_and_caption(twin):
         assert len(mystnb.get("image", {}).get("alt", "").split()) >= 5, cell.source
         assert len(figure.get("caption", "").split()) >= 3, cell.source
         assert figure.get("name", "").startswith("fig-"), cell.source
+
+
+def test_saved_picture_is_the_one_in_the_twin(source, twin):
+    saved = source.with_suffix(".png")
+    files = [saved.read_bytes()] if saved.exists() else []
+    assert twins.pictures(twin) == files, REMEDY
+
+
+def test_readme_shows_a_picture_of_the_book():
+    readme = (twins.BOOK.parent / "README.md").read_text("utf-8")
+    ((alt, name),) = re.findall(r"!\[([^]]*)\]\(book/(\w+)\.png\)", readme)
+    assert len(alt.split()) >= 5
+    assert "save-picture" in (twins.BOOK / f"{name}.md").read_text("utf-8")

@@ -51,6 +51,23 @@ def test_band_shows_centre_and_range(ax, center):
     assert corners.min() == samples.min() and corners.max() == samples.max()
 
 
+@pytest.mark.parametrize("center", [np.mean, np.median])
+def test_whiskers_show_centre_and_range(ax, center):
+    samples = np.random.default_rng(0).uniform(size=(4, 5))
+    samples[0] = 0.1
+    assert plotting.whiskers(ax, np.arange(4), samples, center=center) is ax
+    assert np.array_equal(ax.lines[0].get_ydata(), center(samples, axis=1))
+    ends = np.array([s[:, 1] for s in ax.collections[0].get_segments()])
+    assert ends == pytest.approx(np.stack([samples.min(axis=1), samples.max(axis=1)], axis=1))
+
+
+@pytest.mark.parametrize(
+    "x, digits, text", [(7.42e6, 1, "7.4 × 10⁶"), (3e-12, 2, "3.00 × 10⁻¹²"), (2e5, 0, "10⁵")]
+)
+def test_power_of_ten(x, digits, text):
+    assert plotting.power_of_ten(x, digits) == text
+
+
 @pytest.mark.parametrize("flow", FLOWS, ids=str)
 @pytest.mark.parametrize("quantity", plotting.QUANTITIES)
 def test_history_shows_the_median_over_iterations(ax, flow, quantity):

@@ -4,9 +4,11 @@ Usage: python tools/twins.py [NAME ...]      (all chapters if none is named)
 
 A second run gives the same bytes: cell ids are counted, and what differs from run to run without
 meaning anything (widget state, timestamps, Python's version) is left out.
+The picture of a cell tagged save-picture is also written to book/NAME.png, for the README.
 """
 
 import sys
+from base64 import b64decode
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -55,10 +57,20 @@ def execute(notebook):
     return notebook
 
 
+def pictures(notebook):
+    """Return the PNG files drawn by the cells tagged save-picture."""
+    cells = [cell for cell in notebook.cells if "save-picture" in cell.metadata.get("tags", [])]
+    drawn = [output.get("data", {}) for cell in cells for output in cell.outputs]
+    return [b64decode(data["image/png"]) for data in drawn if "image/png" in data]
+
+
 def make(path):
     """Write the twin of one chapter; return the error that stopped it, or nothing."""
     try:
-        nbformat.write(execute(read(path)), path.with_suffix(".ipynb"))
+        notebook = execute(read(path))
+        nbformat.write(notebook, path.with_suffix(".ipynb"))
+        for png in pictures(notebook):
+            path.with_suffix(".png").write_bytes(png)
     except (CellExecutionError, OSError) as error:
         return f"{path.name}: {error}"
     return None

@@ -37,12 +37,21 @@ STYLE = {
     "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK]),
 }
 
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 QUANTITIES = {
     "error": "relative error",
     "loss": "training loss",
     "radius": "length $r$ of the weights",
     "residual": "relative residual",
 }
+
+
+def power_of_ten(x, digits=1):
+    """Write a positive number as a text: ``7.4 × 10⁶``; ``10⁶`` to the nearest with 0 digits."""
+    if digits == 0:
+        return "10" + f"{round(np.log10(x))}".translate(_SUPERSCRIPT)
+    mantissa, exponent = f"{x:.{digits}e}".split("e")
+    return f"{mantissa} × 10" + f"{int(exponent)}".translate(_SUPERSCRIPT)
 
 
 def flow_style(flow):
@@ -83,6 +92,33 @@ def band(ax, x, samples, *, center=np.mean, **line):
     (drawn,) = ax.plot(x, center(samples, axis=1), **line)
     low, high = samples.min(axis=1), samples.max(axis=1)
     ax.fill_between(x, low, high, color=drawn.get_color(), alpha=0.2, linewidth=0)
+    return ax
+
+
+def whiskers(ax, x, samples, *, center=np.mean, **line):
+    """Draw the centre of samples as markers, and their range as whiskers.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x : array_like, shape (T,)
+    samples : array_like, shape (T, starts)
+    center : callable
+        Takes ``samples`` and ``axis``: ``np.mean`` or ``np.median``.
+    **line
+        Passed to ``ax.errorbar``; without ``markerfacecolor`` the markers are hollow.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    samples = np.asarray(samples)
+    middle = center(samples, axis=1)
+    reach = [middle - samples.min(axis=1), samples.max(axis=1) - middle]
+    line = {"linestyle": "none", "markerfacecolor": "white", "elinewidth": 1.2} | line
+    ax.errorbar(
+        x, middle, np.maximum(reach, 0), **line
+    )  # rounding may put a mean of equals outside
     return ax
 
 
@@ -182,14 +218,16 @@ def shade(ax, x, where, label, **patch):
     return ax
 
 
-def mark(ax, x, text, **line):
-    """Draw a dashed vertical line, with its meaning written beside its upper end.
+def mark(ax, x, text, *, height=0.5, **line):
+    """Draw a dashed vertical line, with its meaning to its right.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     x : float
     text : str
+    height : float
+        Where to write it, from 0, the lower end, to 1.
     **line
         Passed to ``ax.axvline``.
 
@@ -199,16 +237,6 @@ def mark(ax, x, text, **line):
     """
     line = {"color": BLACK, "linestyle": "--", "linewidth": 1.2} | line
     ax.axvline(x, **line)
-    ax.annotate(
-        text,
-        (x, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4, -2),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        rotation=90,
-        color=line["color"],
-        fontsize="small",
-    )
+    beside = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+    ax.annotate(text, (x, height), xycoords=("data", "axes fraction"), **beside)
     return ax
