@@ -28,8 +28,8 @@ class Instance:
 
     @cached_property
     def end(self):
-        """The flow integrated until the relative residual is 1e-12, or time 1e16."""
-        return integrate(self.flow, self.problem, self.x0, 1e16, residual_tol=1e-12)
+        """The flow integrated until the relative residual is 1e-12, or time 1e20."""
+        return integrate(self.flow, self.problem, self.x0, 1e20, residual_tol=1e-12)
 
     @cached_property
     def path(self):

@@ -15,12 +15,13 @@ radius vanishes (it has stalled).
 Only the set ``S`` matters, so ``A`` is replaced by an orthonormal basis of its row space.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from scipy.integrate import Radau
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr_multiply, solve_triangular
 from scipy.optimize import brentq, linprog, nnls
 
 from wnlib.flows import WeightNormFlow, check_flow, shift
@@ -29,6 +30,7 @@ from wnlib.trajectories import Result, Status
 
 EPS = np.finfo(float).eps
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach
+MAX_NEWTON_STEPS = 5000  # per start; typical are 10 to 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +107,21 @@ def row_space(problem):
     ValueError
         If ``b`` is not in the range of ``A``.
     """
-    A, b = problem.network_matrix, problem.b
+    rows, rhs = _orthonormal(problem.network_matrix, problem.b)
+    norm_b = np.linalg.norm(problem.b)
+    misfit = np.linalg.norm(problem.network_matrix @ (rows.T @ rhs) - problem.b) / norm_b
+    if misfit > 1e-10:
+        raise ValueError(
+            f"A z = b is not feasible: b is {misfit:.1e} of its norm away from the range of A, "
+            f"which has rank {len(rows)}. Remove dependent rows, or replace b by its projection"
+        )
+    return rows, rhs
+
+
+def _orthonormal(A, b):
     U, sigma, Vt = np.linalg.svd(A, full_matrices=False)
     rank = np.sum(sigma > sigma[0] * max(A.shape) * EPS)
-    coefficients = U[:, :rank].T @ b
-    misfit = np.linalg.norm(b - U[:, :rank] @ coefficients)
-    if misfit > 1e-10 * np.linalg.norm(b):
-        raise ValueError(
-            f"A z = b has no solution: b is {misfit:.1e} away from the range of A, which has rank "
-            f"{rank}. Remove dependent rows, or replace b by its projection"
-        )
-    return Vt[:rank], coefficients / sigma[:rank]
+    return Vt[:rank], U[:, :rank].T @ b / sigma[:rank]
 
 
 def _limit_one(flow, problem, rows, rhs, x0):
@@ -124,14 +130,15 @@ def _limit_one(flow, problem, rows, rhs, x0):
     path, log_rho = _PlainLimits(rows, rhs, x0, flow.depth), 0.0
     try:
         with np.errstate(all="ignore"):  # trial points may overshoot
-            path.correct(1e-4)
+            path.find_interior()
             if isinstance(flow, WeightNormFlow):
                 log_rho = _log_rho(flow, path, x0)
             path.move_to(log_rho)
-            path.drop_structural_zeros()
+            path.project()
     except _StuckError:
         log_rho = np.nan
-    x = np.exp(path.log_z / flow.depth)
+    x = np.zeros_like(x0)
+    x[path.columns] = np.exp(path.log_z / flow.depth)
     residual = problem.residual(problem.readout(x**flow.depth))
     status = Status.CONVERGED if residual <= LIMIT_RESIDUAL else Status.MAX_STEPS
     return x, status, log_rho, path.n_steps
@@ -167,17 +174,45 @@ class _PlainLimits:
     """The limits ``z(s)`` of the plain flow from ``x0^L e^{-s}``: a path, and a point on it.
 
     The state is ``log z`` alone. A change ``delta`` of the multipliers moves it along the mirror
-    map by ``shift``, which never cancels, however small the scale.
+    map by ``shift``, which never cancels, however small the scale. Entries below 1e-14 of the
+    largest are known to be that small, no more.
     """
 
     def __init__(self, rows, rhs, x0, depth):
         self.rows, self.rhs, self.gamma = rows, rhs, 1 - 2 / depth
+        self.columns = np.arange(len(x0))
         self.norm = np.linalg.norm(rhs)
         self.n_steps = 0
         # A scale at which all entries matter, just below that of the solutions.
         log_beta = depth * np.log(x0)
-        self.s = log_beta.max() - np.log(self.norm / np.sqrt(rows.shape[1]))
+        self.s = log_beta.max() - np.log(self.norm / np.sqrt(len(x0)))
         self.log_z = log_beta - self.s
+
+    def find_interior(self):
+        """Reach the path, and leave out the entries that vanish on all of ``S``.
+
+        Their multipliers are infinite: Newton's method creeps towards zero there, for ever. The
+        others have a positive solution, so their multipliers are finite.
+        """
+        start = self.log_z
+        with suppress(_StuckError):
+            self.correct(1e-13, max_steps=60)
+        suspects = self.log_z - start < np.log(1e-5)
+        while suspects.any():
+            largest = linprog(-1.0 * suspects, A_eq=self.rows, b_eq=self.rhs, method="highs")
+            if largest.status != 0:
+                break
+            if -largest.fun < 1e-7 * np.abs(largest.x).max():
+                self.restrict(~suspects)
+                break
+            suspects &= largest.x < 1e-7 * largest.x.max()
+        self.correct(1e-4)
+
+    def restrict(self, columns):
+        """Keep only some entries of ``z``; the set of solutions stays what it is."""
+        self.rows, self.rhs = _orthonormal(self.rows[:, columns], self.rhs)
+        self.norm = np.linalg.norm(self.rhs)
+        self.columns, self.log_z = np.flatnonzero(columns), self.log_z[columns]
 
     def solve(self, g):
         """Solve ``V diag(z^{1+gamma}) V^T delta = g``; modes below rounding are damped."""
@@ -191,6 +226,30 @@ class _PlainLimits:
                 continue
             return scale * cho_solve(factor, scale * g, check_finite=False)
         raise _StuckError
+
+    def tangent(self):
+        """Motion ``V^T w`` of the multipliers with ``s``: ``V (z + z^{1+gamma} V^T w) = 0``.
+
+        That is a weighted least squares problem. Where entries of ``z`` differ by many orders of
+        magnitude its normal equations lose the small ones; QR with pivoting, rows sorted by weight,
+        keeps them.
+        """
+        if not np.isfinite(self.log_z).all():
+            raise _StuckError
+        # Multipliers of order z^{-gamma} must leave digits to those of order 1.
+        floor = -600.0 if self.gamma == 0 else max(-600.0, -16 / self.gamma)
+        log_z = np.maximum(self.log_z - self.log_z.max(), floor)
+        if log_z.min() > np.log(1e-10):
+            return -self.solve(self.rhs) @ self.rows
+        order = np.argsort(-log_z)
+        weights = np.exp((1 + self.gamma) / 2 * log_z[order])
+        target = np.exp((1 - self.gamma) / 2 * log_z[order])
+        projected, R, pivots = qr_multiply(
+            weights[:, None] * self.rows.T[order], target, pivoting=True
+        )
+        w = np.empty(len(R))
+        w[pivots] = -solve_triangular(R, projected)
+        return np.exp(-self.gamma * self.log_z.max()) * (w @ self.rows)
 
     def misfit(self, log_z):
         return self.rhs - self.rows @ np.exp(log_z)
@@ -229,36 +288,41 @@ class _PlainLimits:
     def move_to(self, s):
         """Follow the path to ``s``, in steps whose prediction misses by at most 30 %."""
         while self.s != s:
-            tangent = -self.solve(self.rhs) @ self.rows
-            ds = s - self.s
-            slope = -1 - np.exp(self.gamma * self.log_z) * tangent
-            if self.gamma > 0 and np.abs(slope - np.round(slope)).max() < 1e-10:
-                # Each entry either stays or falls like e^{-s}: so it goes on for ever.
-                self.s, self.log_z = s, self.log_z + ds * np.round(slope)
+            tangent, ds = self.tangent(), s - self.s
+            if ds > 0 and self.settled(-1 - np.exp(self.gamma * self.log_z) * tangent):
                 break
             while True:
                 predicted = shift(self.log_z, self._arc(ds) * tangent, self.gamma) - ds
                 miss = np.linalg.norm(self.misfit(predicted))
-                if miss < 0.3 * self.norm:
+                if miss < 0.3 * self.norm or abs(ds) < 1e-6:
                     break
-                if abs(ds) < 1e-6:
-                    raise _StuckError
                 ds /= 2
+            if self.n_steps > MAX_NEWTON_STEPS:
+                raise _StuckError
             self.s = s if ds == s - self.s else self.s + ds
             self.log_z = predicted
             self.correct(1e-4)
         self.correct(1e-14)
 
-    def drop_structural_zeros(self):
-        """Set entries that are zero on all of ``S`` to zero: Newton's method only creeps there."""
-        z = np.exp(self.log_z)
-        if np.linalg.norm(self.misfit(self.log_z)) <= 1e-13 * self.norm:
-            return
-        support = z > 1e-7 * z.max()
-        on_support = np.linalg.lstsq(self.rows[:, support], self.rhs)[0]
-        if np.abs(on_support - z[support]).max() < 1e-7 * z.max() and on_support.min() > 0:
-            self.log_z = np.full_like(z, -np.inf)
-            self.log_z[support] = np.log(on_support)
+    def project(self):
+        """Move to the nearest solution in relative entropy, if rounding left a misfit.
+
+        Newton's method resolves entries down to about 1e-10 of the largest; a misfit in modes that
+        only smaller ones carry is theirs. Newton's method of depth 2 resolves them all.
+        """
+        if 1e-13 < np.linalg.norm(self.misfit(self.log_z)) / self.norm < 1e-8:
+            gamma, self.gamma = self.gamma, 0.0
+            self.correct(1e-14)
+            self.gamma = gamma
+
+    def settled(self, slope):
+        """Tell whether ``z`` has become the minimizer of the (weighted) l1 norm, to rounding.
+
+        ``-slope``, the rate at which ``log z`` falls, is then the slack of a dual certificate: zero
+        on the support, and positive off it, where ``z`` is too small already to matter.
+        """
+        support = self.log_z - self.log_z.max() > np.log(1e-14)
+        return (np.abs(slope[support]) < 1e-8).all() and (slope[~support] < -1e-3).all()
 
 
 def stalls(flow, problem, x0):
