@@ -245,7 +245,9 @@ class _Record:
             self.append(self.n_steps.max())
         path, norm_path = np.array(self.path), np.array(self.norm_path)
         radius = np.linalg.norm(path, axis=-1)
-        stalled = (self.residual >= 1) & (radius[-1] < np.minimum(1e-3 * radius[0], radius[-2:][0]))
+        stalled = (self.residual >= 1) & (
+            radius[-1] <= np.minimum(1e-3 * radius[0], radius[-2:][0])
+        )
         self.status[stalled & (self.status == Status.MAX_STEPS)] = Status.STALLED
         one = 0 if x0.ndim == 1 else slice(None)
         return Trajectory(

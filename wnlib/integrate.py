@@ -139,7 +139,12 @@ class _Chart:
     def state(self, m):
         """Effective weights, clock, and the derivative of both logarithms."""
         log_x, log_clock, derivative = self.flow.from_lift(self.lift(m), self.anchor @ self.anchor)
-        return np.exp(log_x), np.exp(log_clock), derivative
+        # Trial points may lie far off. A finite ceiling has the step control reject them.
+        return (
+            np.exp(np.minimum(log_x, 100 / self.L)),
+            np.exp(np.minimum(log_clock, 100)),
+            derivative,
+        )
 
     def weights(self, m):
         return self.state(m)[0]
