@@ -31,7 +31,7 @@ ORDER = [
 EXTRAS = {
     "matplotlib": {"plotting": "top", "widgets": "top"},
     "ipywidgets": {"widgets": "top"},
-    "IPython": {"widgets": "top"},
+    "PIL": {"widgets": "top"},
     "sympy": {"claims": "function", "ledger": "function"},
     "tqdm": {"ledger": "function", "sweeps": "function", "__main__": "function"},
 }

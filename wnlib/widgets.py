@@ -1,0 +1,193 @@
+"""Explorers: figures with sliders that work on a page without Python, and do more with it.
+
+On a page, sliders can only choose among pictures drawn in advance; the browser does that by itself.
+In a notebook the same explorer computes: the browser's first message, saying which picture it
+shows, tells Python that someone is there, and finer sliders take the place of the choices.
+
+``import wnlib`` does not load ipywidgets; write ``from wnlib import widgets``.
+"""
+
+import base64
+import io
+import re
+from itertools import pairwise
+
+import ipywidgets as ipw
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from wnlib import plotting
+from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.limits import LIMIT_RESIDUAL, limit
+from wnlib.problems import count, initial_weights, positive
+
+SCALES = 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0
+RATIOS = 0.1, 0.3, 1.0, 10.0
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+PALETTE = 16  # colours of a picture: a third of the bytes of true colour, and no visible loss
+WIDE = {"width": "100%", "max_width": "40rem"}
+
+
+def recovery_explorer(problem, scales=SCALES, ratios=RATIOS, *, first=(0.1, 0.1), seed, depth=2):
+    """Show what both flows recover, from starts of any scale and with any ratio of learning rates.
+
+    Parameters
+    ----------
+    problem : Problem
+        With a signal.
+    scales : sequence of float
+        The choices for ``alpha``, ascending; a notebook offers more between them.
+    ratios : sequence of float
+        The same for the ratio of learning rates.
+    first : (float, float)
+        The scale and the ratio to begin with, each one of the choices.
+    seed : int
+        Of the initial weights; a notebook offers others.
+    depth : float
+
+    Returns
+    -------
+    RecoveryExplorer
+        A widget: the last line of a cell.
+    """
+    scales, ratios = ascending("scales", scales), ascending("ratios", ratios)
+    problem.error(np.zeros(problem.n_features))  # raises ValueError if there is no signal
+    if first[0] not in scales or first[1] not in ratios:
+        raise ValueError(f"first must be one of {scales} and one of {ratios}; got {first}")
+    return RecoveryExplorer(problem, scales, ratios, first, count("seed", seed, minimum=0), depth)
+
+
+class RecoveryExplorer(ipw.VBox):
+    """Sliders above a picture; made by :func:`recovery_explorer`."""
+
+    def __init__(self, problem, scales, ratios, first, seed, depth):
+        self.problem, self.seed, self.depth = problem, seed, depth
+        scale = choices("scale α", scales, first[0], "size of the initial weights")
+        ratio = choices("ratio η̃", ratios, first[1], "how fast the length learns")
+        rows = [ipw.Stack([self.view(a, r, seed) for a in scales]) for r in ratios]
+        shown = ipw.Stack(rows)
+        # Links are the browser's work; it carries them out as soon as it shows the explorer.
+        ends = [(scale, row) for row in rows] + [(ratio, shown)]
+        self.links = [ipw.jsdlink((a, "index"), (b, "selected_index")) for a, b in ends]
+        shown.observe(self.go_live, "selected_index")
+        self.first = rows[ratio.index].children[scale.index]
+        super().__init__([scale, ratio, shown])
+
+    def go_live(self, _):
+        """Compute at every move of finer sliders: Python has heard from a browser."""
+        scale, ratio = map(finer, self.children[:2])
+        seeds = range(self.seed, self.seed + 50)
+        start = choices("start", seeds, self.seed, "seed of the initial weights")
+        picture = self.view(scale.value, ratio.value, start.value)
+
+        def recompute(_):
+            picture.value = self.html(scale.value, ratio.value, start.value)
+
+        for slider in (scale, ratio, start):
+            slider.observe(recompute, "value")
+        self.children = [scale, ratio, start, picture]
+
+    def view(self, scale, ratio, seed):
+        """Return a picture with its numbers as a widget."""
+        return ipw.HTML(self.html(scale, ratio, seed), layout=WIDE)
+
+    def html(self, scale, ratio, seed):
+        """Compute both limits; return their numbers and their picture."""
+        x0 = initial_weights(self.problem, scale, seed)
+        plain = limit(PlainFlow(self.depth), self.problem, x0)
+        normalized = limit(WeightNormFlow(self.depth, ratio), self.problem, x0)
+        numbers = (
+            f"relative error of GD {error(plain)}, of WN-GD {error(normalized)}; "
+            + magnification(normalized)
+        )
+        seen = re.sub(r" ([=×]) ", r"&nbsp;\1&nbsp;", numbers[0].upper() + numbers[1:])
+        alt = f"Recovered and true signal for α = {scale:.3g}, η̃ = {ratio:.3g}: {numbers}."
+        data = base64.b64encode(png(plain, normalized)).decode()
+        return (
+            f'<div style="line-height: 1.4">{seen}</div>'
+            f'<img alt="{alt}" style="width: 100%" src="data:image/png;base64,{data}">'
+        )
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Add the first picture, for places that show notebooks but no widgets."""
+        return super()._repr_mimebundle_(**kwargs) | {
+            "text/plain": "RecoveryExplorer",
+            "image/png": re.search('base64,(.*)"', self.first.value)[1],
+        }
+
+
+def ascending(name, values):
+    """Return positive ``values`` as a list, or raise ``ValueError``."""
+    values = [positive(f"an entry of {name}", value) for value in values]
+    if len(values) < 2 or values != sorted(set(values)):
+        raise ValueError(f"{name} must be at least two numbers, ascending; got {values}")
+    return values
+
+
+def choices(label, values, chosen, tooltip):
+    """Return a slider over some values; its ``index`` can drive a ``Stack``."""
+    return ipw.SelectionSlider(
+        options=[(f"{value:.3g}" if value < 1000 else str(value), value) for value in values],
+        value=chosen,
+        description=label,
+        tooltip=tooltip,
+        layout=WIDE,
+        style={"description_width": "5.5rem"},
+    )
+
+
+def finer(slider):
+    """Return the slider with ten values, equally far apart, for each step it had."""
+    values = [value for _, value in slider.options]
+    between = [np.geomspace(low, high, 11)[:-1] for low, high in pairwise(values)]
+    values = [*np.concatenate(between), values[-1]]
+    return choices(slider.description, values, slider.value, slider.tooltip)
+
+
+def error(result):
+    """Return the relative error in words; what ``limit`` does not promise is rounding."""
+    value = result.problem.error(result.effective)
+    return decimal(np.log10(value)) if value > LIMIT_RESIDUAL else "below 10⁻¹²"
+
+
+def magnification(result):
+    """Return ``rho`` in words, or why there is none."""
+    if np.isnan(result.log_rho):
+        return f"no magnification: WN-GD {result.status}"
+    return f"magnification ρ = {decimal(result.log_rho / np.log(10))}"
+
+
+def decimal(log10):
+    """Write a number with two digits, given its logarithm: it may be too large for a float."""
+    if -3 <= log10 < 3:
+        return np.format_float_positional(10**log10, 2, fractional=False, trim="-")
+    exponent = int(np.floor(log10 - np.log10(0.995)))
+    return f"{10 ** (log10 - exponent):.1f} × 10{str(exponent).translate(SUPERSCRIPT)}"
+
+
+def png(plain, normalized):
+    """Draw the entries of both limits over the truth, and their errors below."""
+    style = plotting.STYLE | {"figure.figsize": (5, 4.6), "figure.constrained_layout.use": False}
+    margins = {"left": 0.18, "right": 0.98, "top": 0.92, "bottom": 0.13, "hspace": 0.1}
+    with mpl.rc_context(style):
+        figure = Figure()
+        above, below = figure.subplots(2, sharex=True, height_ratios=(3, 2), gridspec_kw=margins)
+        plotting.signal(above, plain, markerfacecolor="none")
+        for result, label in ((plain, "GD"), (normalized, "WN-GD")):
+            marks = plotting.flow_style(result.flow) | {"label": label, "linestyle": "none"}
+            marks["markerfacecolor"] = "none"
+            misses = np.abs(result.effective - result.problem.signal)
+            below.plot(np.maximum(misses, LIMIT_RESIDUAL), **marks)
+        above.plot(normalized.effective, **marks)
+        above.set(xlabel="")
+        above.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, columnspacing=1)
+        below.set(yscale="log", ylim=(LIMIT_RESIDUAL / 5, 50), xlabel="entry", ylabel="error")
+        figure.align_ylabels()
+        file = io.BytesIO()
+        figure.savefig(file)
+    smaller = io.BytesIO()
+    image = Image.open(file).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
+    image.save(smaller, "png", optimize=True)
+    return smaller.getvalue()
