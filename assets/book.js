@@ -10,7 +10,7 @@ window.addEventListener("load", () => {
 });
 
 // What screen readers need and the theme and the widgets leave out or get wrong.
-const sliderName = (handle) => handle.closest(".jupyter-widgets:has(.widget-label)")?.innerText.trim() || "Slider";
+const ofSlider = (part) => (handle) => handle.closest(".widget-slider")?.querySelector(part)?.innerText || "slider";
 const MENDS = [
   [".bd-sidebar-primary", "role", "complementary"],
   [".citation-list > .citation", "role", "listitem"],
@@ -18,7 +18,8 @@ const MENDS = [
   [".jupyter-button:has(.fa-pause)", "aria-label", "Pause"],
   [".jupyter-button:has(.fa-stop)", "aria-label", "Stop"],
   [".jupyter-button:has(.fa-retweet)", "aria-label", "Repeat"],
-  [".noUi-handle", "aria-label", sliderName],
+  [".noUi-handle", "aria-label", ofSlider(".widget-label")],
+  [".noUi-handle", "aria-valuetext", ofSlider(".widget-readout")], // not the number of the choice
   [".theme-switch-button", "aria-label", "Color mode: Light Dark System Settings"],
   [".search-button-field, summary", "aria-label", null], // their text says it
 ];

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -133,12 +134,21 @@ def test_widgets_work_without_a_kernel(page):
     page.wait_for_function(f"document.querySelectorAll('.widget-subarea > *').length == {promised}")
     assert page.get_by_text("Error displaying widget").count() == 0
     for explorer in page.locator(".widget-subarea:has(img)").all():
-        for slider in explorer.locator(".noUi-handle").all():
-            pictures = set()
-            for key in "Home", "ArrowRight", "End":
-                slider.press(key)
-                pictures.add("".join(explorer.locator("img").evaluate_all(OUTER)))
-            assert len(pictures) > 1, "the slider changes no picture"
+        for slider in explorer.locator(".widget-slider").all():
+            handle, track = slider.locator(".noUi-handle"), slider.locator(".noUi-base")
+            label = slider.locator("label").inner_text()
+            assert handle.get_attribute("aria-label") == label
+            moves = [partial(handle.press, key) for key in ("Home", "ArrowRight", "End")]
+            moves.append(partial(handle.drag_to, track, target_position={"x": 0, "y": 0}))
+            pictures = []
+            for move in moves:
+                move()
+                pictures.append("".join(explorer.locator("img").evaluate_all(OUTER)))
+                value = slider.locator(".widget-readout").inner_text()
+                assert handle.get_attribute("aria-valuetext") == value
+                assert f"{label.split()[-1]} = {value}" in pictures[-1], "shows another value"
+            assert len(set(pictures[:3])) > 1, "the slider changes no picture"
+            assert pictures[3] == pictures[0] != pictures[2], "it cannot be dragged"
 
 
 @pytest.mark.parametrize("name", PAGES[:1])
