@@ -35,14 +35,12 @@ class Row:
     label, statement, kind, measured, threshold, reason, twin
         As in :class:`~wnlib.claims.Claim`.
     verdict : Verdict
-    instances : int
-        On how many instances its hypotheses held and it was measured.
+    values : tuple of float
+        What was measured, on each instance on which the hypotheses held.
     not_applicable : int
         On how many they did not hold.
-    worst : float
-        The largest value measured; NaN if any is.
-    twin_refuted : int
-        On how many instances the false twin exceeded the threshold.
+    twin_values : tuple of float
+        What the false twin measured.
     seconds : float
     """
 
@@ -54,14 +52,28 @@ class Row:
     reason: str
     twin: str
     verdict: Verdict
-    instances: int
+    values: tuple[float, ...]
     not_applicable: int
-    worst: float
-    twin_refuted: int
+    twin_values: tuple[float, ...]
     seconds: float
 
+    @property
+    def instances(self):
+        """On how many instances the claim was measured."""
+        return len(self.values)
 
-@dataclass(frozen=True)
+    @property
+    def worst(self):
+        """The largest value measured; NaN if any is, or if there is none."""
+        return float(np.max(self.values)) if self.values else np.nan
+
+    @property
+    def twin_refuted(self):
+        """On how many instances the false twin exceeded the threshold."""
+        return sum(not value <= self.threshold for value in self.twin_values)
+
+
+@dataclass(frozen=True, repr=False)
 class Ledger:
     """Rows of :func:`verify`, its seed, and whether it was interrupted."""
 
@@ -96,6 +108,8 @@ class Ledger:
         held = sum(row.verdict is Verdict.HOLDS for row in self.rows)
         tail = f"{held} of {len(self.rows)} claims hold; seed {self.seed}"
         return "\n".join([*lines, "", tail + ("; interrupted" if self.interrupted else "")])
+
+    __repr__ = __str__
 
     def _repr_html_(self):
         def line(cells, tag):
@@ -157,7 +171,7 @@ def _check(claim, samples, seed):
             values.append(float(claim.measure(instance)))
         if (claim.twin_applies or claim.applies)(instance):
             twin_values.append(float(claim.measure_twin(instance)))
-    refuted = sum(not value <= claim.threshold for value in twin_values)
+    refuted = any(not value <= claim.threshold for value in twin_values)
     if not values:
         verdict = Verdict.UNTESTED
     elif not all(value <= claim.threshold for value in values):
@@ -173,9 +187,8 @@ def _check(claim, samples, seed):
         reason=claim.reason,
         twin=claim.twin,
         verdict=verdict,
-        instances=len(values),
+        values=tuple(values),
         not_applicable=samples - len(values),
-        worst=float(np.max(values)) if values else np.nan,
-        twin_refuted=refuted,
+        twin_values=tuple(twin_values),
         seconds=time.perf_counter() - began,
     )
