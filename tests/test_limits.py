@@ -151,3 +151,17 @@ def test_outside_the_range():
         ValueError, match=r"not feasible: b is .* away from the range of A, which has rank 1"
     ):
         wn.limit(wn.PlainFlow(2), problem, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("squared_radius", [1e-3, 1e-7])
+def test_boundary_of_stalling(squared_radius):
+    """From tiny starts: r0^2 + ratio min_tau log sum v0^2 exp(2 tau A^T b) = 0 (depth 2)."""
+    problem = wn.sparse_problem(6, 12, 2, 5, signed=True)
+    pull = problem.network_matrix.T @ problem.b
+    v = np.where(pull < 0, 1.0, 0.3)
+    v /= np.linalg.norm(v)
+    taus = np.linspace(0, 2, 20_001)
+    dip = np.log(np.exp(2 * np.outer(taus, pull)) @ v**2).min()
+    flow = wn.WeightNormFlow(2, squared_radius / -dip)
+    assert wn.stalls(flow, problem, np.sqrt(0.99 * squared_radius) * v)
+    assert not wn.stalls(flow, problem, np.sqrt(1.01 * squared_radius) * v)

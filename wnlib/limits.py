@@ -22,7 +22,8 @@ from functools import cache
 import numpy as np
 from scipy.integrate import Radau
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr_multiply, solve_triangular
-from scipy.optimize import brentq, linprog, nnls
+from scipy.optimize import brentq, linprog, minimize_scalar, nnls
+from scipy.special import logsumexp
 
 from wnlib.flows import WeightNormFlow, check_flow, shift
 from wnlib.problems import Problem, check_weights
@@ -332,21 +333,27 @@ def stalls(flow, problem, x0):
     finite time or never, until the loss is below that of zero weights.
     """
     A, b, L = problem.network_matrix, problem.b, flow.depth
-    squared_radius, log_anchor, norm_b = x0 @ x0, np.log(x0), np.linalg.norm(problem.b)
+    R0, log_anchor, norm_b = x0 @ x0, np.log(x0), np.linalg.norm(problem.b)
 
     def misfit(_, m):
-        log_x, *_ = flow.from_lift(shift(log_anchor, m @ A, L - 2), squared_radius)
+        log_x, *_ = flow.from_lift(shift(log_anchor, m @ A, L - 2), R0)
         return A @ np.exp(L * log_x) - b
+
+    def squared_radius(m):
+        log_w = shift(log_anchor, m @ A, L - 2)
+        return R0 + flow.ratio * (logsumexp(2 * log_w) - np.log(R0))
 
     unit = 1 / (np.abs(A).max() * x0.max() ** (L - 2))
     solver = Radau(misfit, 0.0, np.zeros(len(b)), 1e6 * unit / norm_b, rtol=1e-8, atol=1e-8 * unit)
-    while np.linalg.norm(misfit(0, solver.y)) >= norm_b:
-        log_x, *_ = flow.from_lift(shift(log_anchor, solver.y @ A, L - 2), squared_radius)
-        if not np.exp(log_x).any():
-            return True
-        if solver.status != "running":
-            break
+    while np.linalg.norm(misfit(0, solver.y)) >= norm_b and solver.status == "running":
         solver.step()
+        path = solver.dense_output()
+        # From a tiny start the path is straight and one step may cross the dip of the radius, which
+        # is a convex function on a straight path.
+        bounds = (solver.t_old, solver.t)
+        dip = minimize_scalar(lambda t, path=path: squared_radius(path(t)), bounds=bounds)
+        if min(dip.fun, squared_radius(solver.y)) <= 0:
+            return True
     return False
 
 
