@@ -165,3 +165,28 @@ def test_boundary_of_stalling(squared_radius):
     flow = wn.WeightNormFlow(2, squared_radius / -dip)
     assert wn.stalls(flow, problem, np.sqrt(0.99 * squared_radius) * v)
     assert not wn.stalls(flow, problem, np.sqrt(1.01 * squared_radius) * v)
+
+
+@pytest.mark.parametrize(
+    ("flow", "x0"),
+    [
+        (wn.PlainFlow(3), 1e-12 * np.array([1, 1 + 1e-9])),
+        (wn.WeightNormFlow(3, 0.02), 0.1 * np.array([1, 1 + 1e-9])),
+    ],
+)
+def test_near_ties_are_followed_to_the_end(flow, x0):
+    """A tiny head start decides at a tiny scale: the limit is a corner, not the middle."""
+    problem = wn.Problem([[1.0, 1.0]], [1.0])
+    limit = wn.limit(flow, problem, x0)
+    assert limit.effective[1] > 0.99
+    run = wn.integrate(flow, problem, x0, 1e60, residual_tol=1e-10, rtol=1e-8)
+    np.testing.assert_allclose(limit.effective, run.effective, rtol=1e-5)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_small_entries_are_not_dropped(depth):
+    A = np.zeros((4, 5))
+    A[0, :2] = A[1, 2] = A[2, 3] = A[3, 4] = 1
+    limit = wn.limit(wn.PlainFlow(depth), wn.Problem(A, [1, 5e-8, 5e-8, 5e-8]), np.ones(5))
+    assert limit.status is wn.Status.CONVERGED
+    np.testing.assert_allclose(limit.effective, [0.5, 0.5, 5e-8, 5e-8, 5e-8], rtol=1e-5)

@@ -206,13 +206,18 @@ class _PlainLimits:
             if -largest.fun < 1e-7 * np.abs(largest.x).max():
                 self.restrict(~suspects)
                 break
-            suspects &= largest.x < 1e-7 * largest.x.max()
+            possible = largest.x >= 1e-7 * largest.x.max()
+            if not (suspects & possible).any():
+                break
+            suspects &= ~possible
         self.correct(1e-4)
 
     def restrict(self, columns):
-        """Keep only some entries of ``z``; the set of solutions stays what it is."""
-        self.rows, self.rhs = _orthonormal(self.rows[:, columns], self.rhs)
-        self.norm = np.linalg.norm(self.rhs)
+        """Keep only some entries of ``z``, if they can solve ``V z = d`` by themselves."""
+        rows, rhs = _orthonormal(self.rows[:, columns], self.rhs)
+        if np.linalg.norm(self.rows[:, columns] @ (rows.T @ rhs) - self.rhs) > 1e-13 * self.norm:
+            return
+        self.rows, self.rhs, self.norm = rows, rhs, np.linalg.norm(rhs)
         self.columns, self.log_z = np.flatnonzero(columns), self.log_z[columns]
 
     def solve(self, g):
@@ -320,10 +325,16 @@ class _PlainLimits:
         """Tell whether ``z`` has become the minimizer of the (weighted) l1 norm, to rounding.
 
         ``-slope``, the rate at which ``log z`` falls, is then the slack of a dual certificate: zero
-        on the support, and positive off it, where ``z`` is too small already to matter.
+        on the support, and positive off it, where ``z`` is too small already to matter. And no
+        other point has that support, its columns being independent: near ties are not settled.
         """
         support = self.log_z - self.log_z.max() > np.log(1e-14)
-        return (np.abs(slope[support]) < 1e-8).all() and (slope[~support] < -1e-3).all()
+        if (np.abs(slope[support]) > 1e-6).any() or (slope[~support] > -1e-3).any():
+            return False
+        columns = self.rows[:, support]
+        if columns.shape[1] > columns.shape[0]:
+            return False
+        return np.linalg.svd(columns, compute_uv=False)[-1] > 1e-6
 
 
 def stalls(flow, problem, x0):
