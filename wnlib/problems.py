@@ -22,7 +22,8 @@ def finite(name, value, ndim):
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if array.ndim not in np.atleast_1d(ndim):
-        raise ValueError(f"{name} must have {ndim} dimension(s); got shape {array.shape}")
+        wanted = " or ".join(map(str, np.atleast_1d(ndim)))
+        raise ValueError(f"{name} must have {wanted} dimension(s); got shape {array.shape}")
     if array.size == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}")
     if not np.isfinite(array).all():
@@ -30,14 +31,37 @@ def finite(name, value, ndim):
     return array
 
 
-def positive(name, value):
-    """Return ``value`` as a positive finite float, or raise ``ValueError``."""
+def real(name, value):
+    """Return ``value`` as a float, or raise ``TypeError``; ``"0.1"`` and ``True`` are mistakes."""
+    if isinstance(value, str | bytes | bool):
+        raise TypeError(f"{name} must be a number; got {value!r}")
     try:
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must be a number; got {value!r}") from error
-    if not (np.isfinite(number) and number > 0):
+
+
+def positive(name, value):
+    """Return ``value`` as a positive finite float, or raise."""
+    number = real(name, value)
+    if not 0 < number < np.inf:
         raise ValueError(f"{name} must be positive and finite; got {value!r}")
+    return number
+
+
+def nonnegative(name, value):
+    """Return ``value`` as a nonnegative finite float, or raise."""
+    number = real(name, value)
+    if not 0 <= number < np.inf:
+        raise ValueError(f"{name} must be nonnegative and finite; got {value!r}")
+    return number
+
+
+def within(name, value, low, high):
+    """Return ``value`` as a float in ``[low, high)``, or raise."""
+    number = real(name, value)
+    if not low <= number < high:
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}); got {value!r}")
     return number
 
 
@@ -50,6 +74,27 @@ def count(name, value, minimum=1):
     return int(value)
 
 
+def generator(seed):
+    """Return a random generator; no seed at all would draw what nobody can draw again."""
+    try:
+        if seed is None:
+            raise TypeError("None is none")
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        remedy = "pass a nonnegative integer, a list of them, or a numpy.random.Generator"
+        raise type(error)(f"seed is no seed, got {seed!r}: {remedy}") from error
+
+
+def check_magnitude(name, array):
+    """Raise ``ValueError`` if squares of the entries leave the range of floats."""
+    largest = np.abs(array).max()
+    if largest > 0 and not 1e-140 < largest < 1e140:
+        raise ValueError(
+            f"{name} has a largest entry of {largest:.0e}, whose square is no float: "
+            "measure it in another unit"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Find a sparse ``z`` with ``A z = b``.
@@ -57,7 +102,7 @@ class Problem:
     Parameters
     ----------
     A : array_like, shape (n_measurements, n_features)
-        Any real matrix; usually wide.
+        Any real matrix but zero; usually wide.
     b : array_like, shape (n_measurements,)
         Measurements. For ``b = 0`` the sparsest solution is zero, and ``limit`` and ``min_l1``
         return it.
@@ -70,8 +115,8 @@ class Problem:
     Raises
     ------
     ValueError, TypeError
-        If shapes disagree, an entry is not finite, or the signal has a negative entry although
-        ``signed`` is false.
+        If shapes disagree, an entry is not finite, ``A`` is zero, or the signal has a negative
+        entry although ``signed`` is false.
     """
 
     A: np.ndarray
@@ -84,6 +129,12 @@ class Problem:
         A, b = finite("A", self.A, 2), finite("b", self.b, 1)
         if len(b) != len(A):
             raise ValueError(f"b must have one entry per row of A: {len(A)}; got {len(b)}")
+        if not A.any():
+            raise ValueError("A is zero: it measures nothing")
+        check_magnitude("A", A)
+        check_magnitude("b", b)
+        if not isinstance(self.signed, bool | np.bool):
+            raise TypeError(f"signed must be True or False; got {self.signed!r}")
         object.__setattr__(self, "A", A)
         object.__setattr__(self, "b", b)
         object.__setattr__(self, "signed", bool(self.signed))
@@ -125,13 +176,27 @@ class Problem:
 
     def residual(self, z):
         """Relative residual ``|A z - b| / |b|`` of ``z``, (..., n_features); for b = 0 absolute."""
-        return np.linalg.norm(z @ self.A.T - self.b, axis=-1) / (np.linalg.norm(self.b) or 1.0)
+        misfit = self._features(z) @ self.A.T - self.b
+        return np.linalg.norm(misfit, axis=-1) / (np.linalg.norm(self.b) or 1.0)
 
     def error(self, z):
-        """Relative l2 error ``|z - signal| / |signal|`` of ``z``, shape (..., n_features)."""
+        """Relative l2 error ``|z - signal| / |signal|`` of ``z``, shape (..., n_features).
+
+        Absolute if the signal is zero.
+        """
         if self.signal is None:
             raise ValueError("this problem has no signal to compare with: pass signal=...")
-        return np.linalg.norm(z - self.signal, axis=-1) / np.linalg.norm(self.signal)
+        miss = np.linalg.norm(self._features(z) - self.signal, axis=-1)
+        return miss / (np.linalg.norm(self.signal) or 1.0)
+
+    def _features(self, z):
+        z = np.asarray(z)
+        if z.shape[-1:] != (self.n_features,):
+            raise ValueError(
+                f"z must have shape (..., {self.n_features}), one entry per feature; "
+                f"got shape {z.shape}"
+            )
+        return z
 
 
 def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, noise=0.0):
@@ -145,7 +210,7 @@ def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, 
     ----------
     n_measurements, n_features, sparsity : int
         ``1 <= sparsity <= n_features``.
-    seed : int or numpy.random.Generator
+    seed : int, sequence of int, or numpy.random.Generator
     signed : bool
     noise : float
         Standard deviation of the noise on each measurement.
@@ -158,9 +223,8 @@ def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, 
     n_features = count("n_features", n_features)
     if count("sparsity", sparsity) > n_features:
         raise ValueError(f"sparsity must be at most n_features={n_features}; got {sparsity}")
-    if not noise >= 0:
-        raise ValueError(f"noise must be nonnegative; got {noise!r}")
-    rng = np.random.default_rng(seed)
+    noise = nonnegative("noise", noise)
+    rng = generator(seed)
     A = rng.normal(size=(n_measurements, n_features)) / np.sqrt(n_measurements)
     support = rng.choice(n_features, sparsity, replace=False)
     signal = np.zeros(n_features)
@@ -171,6 +235,15 @@ def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, 
     return Problem(A, b, signal, signed)
 
 
+def check_problem(problem):
+    """Raise ``TypeError`` unless ``problem`` is a :class:`Problem`."""
+    if not isinstance(problem, Problem):
+        raise TypeError(
+            f"problem must be a Problem(A, b); got an object of type {type(problem).__name__}"
+        )
+    return problem
+
+
 def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     """Draw positive initial weights ``x0`` of a given scale.
 
@@ -179,7 +252,7 @@ def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     problem : Problem
     scale : float
         The theory's alpha.
-    seed : int or numpy.random.Generator
+    seed : int, sequence of int, or numpy.random.Generator
     starts : int, optional
         How many independent starts to draw; ``None`` draws one and drops the axis.
     shape : {"uniform", "constant"}
@@ -189,6 +262,7 @@ def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     -------
     numpy.ndarray, shape (n_weights,) or (starts, n_weights)
     """
+    check_problem(problem)
     scale = positive("scale", scale)
     size = (problem.n_weights,)
     if starts is not None:
@@ -196,12 +270,13 @@ def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     if shape == "constant":
         return np.full(size, scale)
     if shape == "uniform":
-        return scale * np.random.default_rng(seed).uniform(0.5, 1.5, size)
+        return scale * generator(seed).uniform(0.5, 1.5, size)
     raise ValueError(f'shape must be "uniform" or "constant"; got {shape!r}')
 
 
 def check_weights(problem, x0):
     """Return ``x0``, (n_weights,) or (starts, n_weights), read-only, positive and finite."""
+    check_problem(problem)
     x0 = finite("x0", x0, (1, 2))
     if x0.shape[-1] != problem.n_weights:
         kind = "signed, so 2 * n_features" if problem.signed else "one per feature"
