@@ -18,9 +18,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from wnlib.flows import PlainFlow, check_flow
-from wnlib.problems import check_weights, count, finite, positive
-from wnlib.trajectories import Status, Trajectory
+from wnlib.flows import PlainFlow, check_start
+from wnlib.problems import count, finite, positive, within
+from wnlib.trajectories import Status, Trajectory, vanishes
 
 CHECK_EVERY = 100  # steps: often enough to stop early, rarely enough to cost a few per cent
 # The flow never increases the loss. Where the steps have multiplied it by 1/EPS, or lifted it that
@@ -54,10 +54,10 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
     -------
     Trajectory
         CONVERGED where the residual has reached ``residual_tol``; DIVERGED where it, or a weight,
-        has grown beyond bounds; STALLED where the radius has fallen a thousandfold, still falls,
-        and the loss is not below that of zero weights; MAX_STEPS otherwise. This is examined every
-        100 steps and at recorded times. A start that is done keeps the last good weights seen
-        there, and its ``n_steps`` counts the steps up to them.
+        has grown beyond bounds; STALLED where the radius of weight normalization has fallen a
+        thousandfold, still falls, and the loss is that of zero weights; MAX_STEPS otherwise. This
+        is examined every 100 steps and at recorded times. A start that is done keeps the last good
+        weights seen there, and its ``n_steps`` counts the steps up to them.
 
     Raises
     ------
@@ -70,11 +70,9 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
         If interrupted (Ctrl-C): what was reached at the last check is returned, as MAX_STEPS with
         the ``n_steps`` taken by then.
     """
-    check_flow(flow)
-    x0 = check_weights(problem, x0)
+    x0 = check_start(flow, problem, x0)
     step, n_steps = positive("step", step), count("n_steps", n_steps)
-    if not 0 <= residual_tol < 1:
-        raise ValueError(f"residual_tol must lie in [0, 1); got {residual_tol!r}")
+    residual_tol = within("residual_tol", residual_tol, 0, 1)
     due = _recording_steps(times, step, n_steps)
     rows = _PlainRows if isinstance(flow, PlainFlow) else _WeightNormRows
     with np.errstate(all="ignore"):  # what overflows is seen at the next check, and named
@@ -112,8 +110,8 @@ def _check_steps(due):
 
 
 def _power(base, exponent, out):
-    """Write ``base^exponent`` into ``out``, by products if ``exponent`` is an integer >= 1."""
-    if not exponent.is_integer():
+    """Write ``base^exponent`` into ``out``, by products if ``exponent`` is a small integer."""
+    if exponent not in range(1, 9):  # beyond, np.power costs no more
         return np.power(base, exponent, out=out)
     np.copyto(out, base)
     for _ in range(int(exponent) - 1):
@@ -208,13 +206,11 @@ class _Record:
         self.active, self.n_steps = np.arange(len(x0)), np.zeros(len(x0), int)
         self.status = np.array([Status.MAX_STEPS] * len(x0), object)
         self.weights, self.residual, self.norm = x0.copy(), self.measure(), rows.norm()
-        if not np.isfinite(self.residual).all():
-            raise ValueError("x0 is too large: A x0^depth overflows")
         self.bound = GROWTH * np.maximum(self.residual, 1)
         self.recorded, self.path, self.norm_path = [], [], []
 
     def measure(self):
-        return np.linalg.norm(self.rows.misfit(), axis=1) / np.linalg.norm(self.rows.b)
+        return np.linalg.norm(self.rows.misfit(), axis=1) / (np.linalg.norm(self.rows.b) or 1.0)
 
     def check(self, k, due):
         """Save the state of the active starts after ``k`` steps, and retire those that are done."""
@@ -245,9 +241,7 @@ class _Record:
             self.append(self.n_steps.max())
         path, norm_path = np.array(self.path), np.array(self.norm_path)
         radius = np.linalg.norm(path, axis=-1)
-        stalled = (self.residual >= 1) & (
-            radius[-1] <= np.minimum(1e-3 * radius[0], radius[-2:][0])
-        )
+        stalled = vanishes(flow, self.residual, radius[0], radius[-2:][0], radius[-1])
         self.status[stalled & (self.status == Status.MAX_STEPS)] = Status.STALLED
         one = 0 if x0.ndim == 1 else slice(None)
         return Trajectory(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wnlib.problems import positive
+from wnlib.problems import check_weights, positive
 
 
 def check_depth(depth):
@@ -138,3 +138,23 @@ def check_flow(flow):
             f"flow must be PlainFlow(depth) or WeightNormFlow(depth, ratio); got {flow!r}"
         )
     return flow
+
+
+def check_start(flow, problem, x0):
+    """Check what every road to the limit begins with; return ``x0`` read-only.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Also if floats cannot hold the squared radius ``|x0|^2``, or the residual at ``x0``.
+    """
+    check_flow(flow)
+    x0 = check_weights(problem, x0)
+    with np.errstate(all="ignore"):  # seen below, and named
+        residual = problem.residual(problem.readout(x0**flow.depth))
+        largest = x0.max(axis=-1)
+    if not (np.isfinite(residual).all() and (largest < 1e140).all()):
+        raise ValueError("x0 is too large: A x0^depth overflows. Choose a smaller scale")
+    if isinstance(flow, WeightNormFlow) and (largest < 1e-140).any():
+        raise ValueError("x0 is too small: its squared radius underflows. Choose a larger scale")
+    return x0

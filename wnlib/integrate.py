@@ -14,9 +14,9 @@ is the cross-check. (Not ``(r, v)``, ``v = u/|u|``: ``|v| = 1`` is unstable whil
 import numpy as np
 from scipy.integrate import Radau
 
-from wnlib.flows import PlainFlow, check_flow, shift
-from wnlib.problems import check_weights, count, finite, positive
-from wnlib.trajectories import Status, Trajectory
+from wnlib.flows import PlainFlow, check_start, shift
+from wnlib.problems import count, finite, positive, within
+from wnlib.trajectories import Status, Trajectory, vanishes
 
 EPS = np.finfo(float).eps
 CONVERGED_RESIDUAL = 1e-9  # relative; what a run to t_end must reach to be called converged
@@ -59,22 +59,21 @@ def integrate(
     -------
     Trajectory
         CONVERGED if the final relative residual is at most ``max(residual_tol, 1e-9)``; STALLED
-        if the radius has fallen a thousandfold, still falls, and the loss is not below that of zero
-        weights; DIVERGED if the step control failed; MAX_STEPS otherwise.
+        if the radius of weight normalization has fallen a thousandfold, still falls, and the loss
+        is that of zero weights; DIVERGED if the step control failed; MAX_STEPS otherwise.
 
     Raises
     ------
     ValueError, TypeError
         For arguments out of their range.
     """
-    check_flow(flow)
-    x0 = check_weights(problem, x0)
+    x0 = check_start(flow, problem, x0)
     if x0.ndim != 1:
         raise ValueError("integrate follows one start: call it once per row of x0")
     t_end, max_steps = positive("t_end", t_end), count("max_steps", max_steps)
-    if not 1e-12 <= rtol < 1e-2:
-        raise ValueError(f"rtol must lie in [1e-12, 1e-2); got {rtol!r}")
-    if form not in _FORMS:
+    rtol = within("rtol", rtol, 1e-12, 1e-2)
+    residual_tol = within("residual_tol", residual_tol, 0, 1)
+    if form not in tuple(_FORMS):
         raise ValueError(f'form must be "mirror" or "weights"; got {form!r}')
     times = _recording_times(times, t_end)
     recorded, path, x, t, n_steps = [0.0], [x0], x0, 0.0, 0
@@ -84,9 +83,11 @@ def integrate(
         recorded.extend(due)
         path.extend(weights_at(s) for s in due)
         residual = problem.residual(problem.readout(x**flow.depth))
-        shrinkage = np.linalg.norm(x) / np.linalg.norm(x0)
-        falling = residual >= 1 and np.linalg.norm(x) < np.linalg.norm(previous)
-        if residual <= residual_tol or n_steps == max_steps or (falling and shrinkage < 1e-12):
+        radii = [np.linalg.norm(weights) for weights in (x0, previous, x)]
+        stalling = vanishes(flow, residual, *radii)
+        if residual <= residual_tol or n_steps == max_steps:
+            break
+        if stalling and radii[-1] < 1e-12 * radii[0]:
             break
     else:
         if t < t_end:
@@ -94,7 +95,7 @@ def integrate(
     if residual <= max(residual_tol, CONVERGED_RESIDUAL):
         status = Status.CONVERGED
     else:
-        status = Status.STALLED if falling and shrinkage < 1e-3 else Status.MAX_STEPS
+        status = Status.STALLED if stalling else Status.MAX_STEPS
     return _trajectory(flow, problem, recorded, path, t, x, status, n_steps)
 
 

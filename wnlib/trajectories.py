@@ -22,6 +22,17 @@ class Status(StrEnum):
     "The time, or the number of steps, ran out first."
 
 
+def vanishes(flow, residual, start, previous, radius):
+    """Tell whether a flow that has not converged is stalling, from its latest radii.
+
+    The radius has fallen a thousandfold and still falls, the loss is that of zero weights up to one
+    per cent, and not below it. (A loss far above that of zero weights is a large start shrinking;
+    the plain flow never stalls.)
+    """
+    gone = (radius <= 1e-3 * start) & (radius <= previous)
+    return isinstance(flow, WeightNormFlow) & gone & (residual >= 1) & (residual < 1.01)
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """The end of a flow.
