@@ -86,7 +86,7 @@ def test_shift_is_the_mirror_map():
     ("options", "words"),
     [
         ({"t_end": 0.0}, "t_end must be positive"),
-        ({"rtol": 1e-14}, r"rtol must lie in \[1e-12, 1e-2\); got 1e-14"),
+        ({"rtol": 1e-14}, r"rtol must lie in \[1e-12, 0.01\); got 1e-14"),
         ({"form": "polar"}, 'form must be "mirror" or "weights"; got'),
         ({"times": [2.0, 1.0]}, r"times must increase within \(0, t_end\]"),
         ({"times": [0.0, 1.0]}, r"times must increase within \(0, t_end\]"),

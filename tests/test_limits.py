@@ -122,6 +122,16 @@ def test_min_l1_is_certified(signed):
     np.testing.assert_allclose(solution.z, problem.signal, atol=1e-9)
 
 
+@pytest.mark.parametrize(("unit_A", "unit_b"), [(1, 1e-9), (1e-12, 1), (1e20, 1e40)])
+def test_min_l1_in_any_units(unit_A, unit_b):
+    """HiGHS's tolerances are absolute: unaided it takes 1e-9 b for zero."""
+    problem = wn.sparse_problem(20, 50, 3, 1)
+    solution = wn.min_l1(wn.Problem(unit_A * problem.A, unit_b * problem.b))
+    np.testing.assert_allclose(solution.z * (unit_A / unit_b), problem.signal, atol=1e-9)
+    assert abs(solution.gap) < 1e-9
+    assert not solution.z.flags.writeable
+
+
 def test_zero_measurements():
     problem = wn.Problem([[1.0, 2.0]], [0.0])
     assert not wn.min_l1(problem).z.any()

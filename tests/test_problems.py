@@ -90,6 +90,20 @@ PROBLEM = wn.Problem(A, B)
             "starts must be at least",
         ),
         (lambda: wn.initial_weights(PROBLEM, 1, 0, shape="odd"), ValueError, '"constant"; got'),
+        (lambda: wn.Problem(np.zeros((2, 3)), B), ValueError, "A is zero"),
+        (lambda: wn.Problem(A, [1e200, 1.0]), ValueError, r"b has .* 1e\+200, whose square is no"),
+        (
+            lambda: wn.Problem(A, B, signed="no"),
+            TypeError,
+            "signed must be True or False; got 'no'",
+        ),
+        (lambda: PROBLEM.residual(np.ones(2)), ValueError, r"z must have shape \(\.\.\., 3\)"),
+        (lambda: wn.sparse_problem(2, 3, 1, -1), ValueError, "seed is no seed, got -1: pass"),
+        (lambda: wn.sparse_problem(2, 3, 1, None), TypeError, "seed is no seed, got None: pass"),
+        (lambda: wn.sparse_problem(2, 3, 1, 0, noise=np.inf), ValueError, "noise must be nonneg"),
+        (lambda: wn.initial_weights(A, 1, 0), TypeError, r"problem must be a Problem\(A, b\)"),
+        (lambda: wn.initial_weights(PROBLEM, "0.1", 0), TypeError, "scale must be a number"),
+        (lambda: wn.min_l1(A), TypeError, r"problem must be a Problem\(A, b\)"),
         (lambda: wn.PlainFlow(1.9), ValueError, "depth must be at least 2; got 1.9"),
         (lambda: wn.PlainFlow("two"), TypeError, "depth must be a number"),
         (lambda: wn.WeightNormFlow(2, 0.0), ValueError, "ratio must be positive and finite; got 0"),
@@ -116,9 +130,15 @@ ROADS = {
         (wn.PlainFlow(2), [1.0, 0.0, 1.0], ValueError, "x0 must be positive in each entry"),
         (wn.PlainFlow(2), [1.0, np.nan, 1.0], ValueError, "x0 holds NaN"),
         (wn.PlainFlow(2), [1.0, 1j, 1.0], TypeError, "x0 must be an array of real numbers"),
+        (wn.PlainFlow(2), [1e200, 1.0, 1.0], ValueError, "x0 is too large: A x0"),
+        (wn.WeightNormFlow(2, 1.0), [1e-200] * 3, ValueError, "x0 is too small: its squared"),
         ("plain", [1.0, 1.0, 1.0], TypeError, r"flow must be PlainFlow\(depth\) or WeightNormFlow"),
     ],
 )
 def test_each_road_refuses_alike(road, flow, x0, error, words):
     with pytest.raises(error, match=words):
         ROADS[road](flow, x0)
+
+
+def test_the_error_of_a_zero_signal_is_absolute():
+    assert wn.Problem(A, np.zeros(2), np.zeros(3)).error([3.0, 0.0, 4.0]) == 5

@@ -61,6 +61,21 @@ def test_all_roads_name_a_stall():
     assert run.residual == pytest.approx(1, abs=1e-9)
 
 
+def test_a_large_start_that_shrinks_is_not_called_stalled():
+    problem, x0 = wn.sparse_problem(3, 6, 2, 0), np.full(6, 1e5)
+    for flow in (wn.WeightNormFlow(2, 1.0), wn.PlainFlow(2)):
+        run = wn.integrate(flow, problem, x0, 1e-3, max_steps=200)
+        assert run.status is wn.Status.MAX_STEPS
+
+
+def test_zero_measurements_lead_to_zero():
+    problem, x0 = wn.Problem([[1.0, 2.0]], [0.0]), np.array([0.5, 0.5])
+    for flow in (wn.WeightNormFlow(2, 1.0), wn.PlainFlow(2)):
+        run = wn.descend(flow, problem, x0, 0.1, 1000)
+        assert run.residual < 1e-2
+        assert wn.limit(flow, problem, x0).status is wn.Status.CONVERGED
+
+
 @pytest.mark.parametrize("flow", [wn.WeightNormFlow(2, 0.1), wn.PlainFlow(2)])
 def test_neither_a_fast_direction_nor_the_plain_flow_stalls(flow):
     problem, x0 = STALLING

@@ -25,8 +25,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr_multiply, solve_
 from scipy.optimize import brentq, linprog, minimize_scalar, nnls
 from scipy.special import logsumexp
 
-from wnlib.flows import WeightNormFlow, check_flow, shift
-from wnlib.problems import Problem, check_weights
+from wnlib.flows import PlainFlow, WeightNormFlow, check_start, shift
+from wnlib.problems import Problem, check_problem, readonly
 from wnlib.trajectories import Result, Status
 
 EPS = np.finfo(float).eps
@@ -42,7 +42,8 @@ class Limit(Result):
     ----------
     log_rho : float or numpy.ndarray, shape (starts,)
         Logarithm of the magnification: the limit is that of the plain flow from ``x0^L / rho``.
-        0 for the plain flow, NaN where weight normalization stalls.
+        0 for the plain flow; for weight normalization NaN where it stalls, where Newton's
+        method got stuck, and for ``b = 0``.
     n_steps : int or numpy.ndarray, shape (starts,)
         Newton steps.
     """
@@ -78,8 +79,7 @@ def limit(flow, problem, x0):
     For ``b = 0`` the sparsest solution, zero, is returned. The flow itself may end at another point
     of the kernel, if that holds a nonnegative vector; ``integrate`` follows it there.
     """
-    check_flow(flow)
-    x0 = check_weights(problem, x0)
+    x0 = check_start(flow, problem, x0)
     if not problem.b.any():
         return _zero_limit(flow, problem, x0)
     rows, rhs = row_space(problem)
@@ -95,9 +95,11 @@ def limit(flow, problem, x0):
 
 def _zero_limit(flow, problem, x0):
     starts = x0.shape[:-1]
-    status = np.full(starts, Status.CONVERGED, dtype=object)[()]
-    log_rho, n_steps = np.full(starts, np.nan)[()], np.zeros(starts, dtype=int)[()]
-    return Limit(flow, problem, x0, np.zeros_like(x0), status, log_rho, n_steps)
+    status = np.empty(starts, dtype=object)
+    status[...] = Status.CONVERGED  # np.full would make a plain string of it
+    unknown = 0.0 if isinstance(flow, PlainFlow) else np.nan
+    log_rho, n_steps = np.full(starts, unknown)[()], np.zeros(starts, dtype=int)[()]
+    return Limit(flow, problem, x0, np.zeros_like(x0), status[()], log_rho, n_steps)
 
 
 def row_space(problem):
@@ -126,7 +128,7 @@ def _orthonormal(A, b):
 
 
 def _limit_one(flow, problem, rows, rhs, x0):
-    if isinstance(flow, WeightNormFlow) and stalls(flow, problem, x0):
+    if stalls(flow, problem, x0):
         return np.zeros_like(x0), Status.STALLED, np.nan, 0
     path, log_rho = _PlainLimits(rows, rhs, x0, flow.depth), 0.0
     try:
@@ -137,7 +139,7 @@ def _limit_one(flow, problem, rows, rhs, x0):
             path.move_to(log_rho)
             path.project()
     except _StuckError:
-        log_rho = np.nan
+        log_rho = np.nan if isinstance(flow, WeightNormFlow) else 0.0
     x = np.zeros_like(x0)
     x[path.columns] = np.exp(path.log_z / flow.depth)
     residual = problem.residual(problem.readout(x**flow.depth))
@@ -343,6 +345,11 @@ def stalls(flow, problem, x0):
     The flow is followed in the clock of its mirror coordinates, in which the radius vanishes at a
     finite time or never, until the loss is below that of zero weights.
     """
+    x0 = check_start(flow, problem, x0)
+    if x0.ndim != 1:
+        raise ValueError("stalls decides for one start: call it once per row of x0")
+    if not (isinstance(flow, WeightNormFlow) and problem.b.any()):
+        return False  # the plain flow never does; for b = 0 a vanishing radius is convergence
     A, b, L = problem.network_matrix, problem.b, flow.depth
     R0, log_anchor, norm_b = x0 @ x0, np.log(x0), np.linalg.norm(problem.b)
 
@@ -386,6 +393,11 @@ class MinL1:
     z: np.ndarray
     dual: np.ndarray
 
+    def __post_init__(self):
+        """Copy and freeze the arrays."""
+        object.__setattr__(self, "z", readonly(self.z))
+        object.__setattr__(self, "dual", readonly(self.dual))
+
     @property
     def norm(self):
         """``|z|_1``, the theory's Q."""
@@ -414,10 +426,13 @@ def min_l1(problem):
     ValueError
         If no admissible ``z`` solves ``A z = b``.
     """
-    A = problem.network_matrix
-    solution = linprog(np.ones(problem.n_weights), A_eq=A, b_eq=problem.b, method="highs")
+    A, b = check_problem(problem).network_matrix, problem.b
+    # The tolerances of HiGHS are absolute: measured in these units, A and b are of order one.
+    unit_A, unit_b = (np.exp2(np.rint(np.log2(np.abs(y).max() or 1.0))) for y in (A, b))
+    cost = np.ones(problem.n_weights)
+    solution = linprog(cost, A_eq=A / unit_A, b_eq=b / unit_b, method="highs")
     if solution.status == 2:
-        misfit = nnls(A, problem.b)[1] / np.linalg.norm(problem.b)
+        misfit = nnls(A / unit_A, b / unit_b)[1] / np.linalg.norm(b / unit_b)
         kind = "" if problem.signed else " with z >= 0"
         remedy = "" if problem.signed else ", or pass signed=True to admit any sign"
         raise ValueError(
@@ -426,5 +441,5 @@ def min_l1(problem):
         )
     if solution.status != 0:
         raise RuntimeError(f"the linear program failed: {solution.message}")
-    dual = solution.eqlin.marginals
-    return MinL1(problem, problem.readout(solution.x), dual / max(1.0, (A.T @ dual).max()))
+    z, dual = solution.x * (unit_b / unit_A), solution.eqlin.marginals / unit_A
+    return MinL1(problem, problem.readout(z), dual / max(1.0, (A.T @ dual).max()))
