@@ -8,7 +8,8 @@ a theorem does not apply can never pass for one on which it holds.
 import numpy as np
 from scipy.special import logsumexp
 
-from wnlib.problems import finite, positive
+from wnlib.flows import check_depth
+from wnlib.problems import finite, nonnegative, positive
 
 
 def _log_effective(x0, depth):
@@ -16,9 +17,7 @@ def _log_effective(x0, depth):
     x0 = finite("x0", x0, (1, 2))
     if not (x0 > 0).all():
         raise ValueError("x0 must be positive in each entry")
-    if not depth >= 2:
-        raise ValueError(f"depth must be at least 2; got {depth!r}")
-    return depth * np.log(x0)
+    return check_depth(depth) * np.log(x0)
 
 
 def _log_threshold(log_beta, depth):
@@ -95,7 +94,7 @@ def log_rho_hypothesis(Q, depth, ratio):
     Then :func:`log_rho_lower_bound` is the bound exponential in ``1/ratio``; otherwise it
     is the one that needs no hypothesis.
     """
-    return ratio <= positive("Q", Q) ** (2 / depth)
+    return positive("ratio", ratio) <= positive("Q", Q) ** (2 / check_depth(depth))
 
 
 def log_rho_lower_bound(x0, Q, depth, ratio):
@@ -123,6 +122,7 @@ def log_rho_lower_bound(x0, Q, depth, ratio):
     numpy.float64, or numpy.ndarray, shape (starts,)
         Positive only if weight normalization is certain to act like a smaller start.
     """
+    depth = check_depth(depth)
     R0 = np.exp(2 / depth * _log_effective(x0, depth)).sum(axis=-1)
-    R = max(positive("ratio", ratio), Q ** (2 / depth))
+    R = max(positive("ratio", ratio), nonnegative("Q", Q) ** (2 / depth))
     return depth / 2 * (np.log(R0 / R) + (R - R0) / ratio)

@@ -15,8 +15,8 @@ where the plain flow from ``x_0^L / rho`` would end (arXiv:2305.05448, Theorem 2
 import numpy as np
 from scipy.linalg import orth
 
-from wnlib.flows import PlainFlow
-from wnlib.problems import finite
+from wnlib.flows import PlainFlow, check_depth, check_flow
+from wnlib.problems import finite, positive
 
 
 def psi(stacked, depth):
@@ -33,6 +33,9 @@ def psi(stacked, depth):
     numpy.ndarray
         ``log z`` for depth 2, ``-z^{-(1 - 2/depth)}`` above.
     """
+    depth, stacked = check_depth(depth), finite("stacked", stacked, range(4))
+    if not (stacked > 0).all():
+        raise ValueError("stacked must be positive in each entry: psi is undefined elsewhere")
     return _psi_of_log(np.log(stacked), depth)
 
 
@@ -53,7 +56,10 @@ def log_kappa(flow, radius):
     -------
     numpy.ndarray, shape of ``radius``
     """
-    radius = np.asarray(radius, dtype=float)
+    check_flow(flow)
+    radius = finite("radius", radius, range(4))
+    if not (radius > 0).all():
+        raise ValueError("radius must be positive: kappa is infinite where all weights vanish")
     if isinstance(flow, PlainFlow):
         return np.zeros_like(radius)
     return radius**2 / (2 * flow.ratio) - np.log(radius)
@@ -80,6 +86,7 @@ def mirror(flow, path):
     ValueError
         If a weight is not positive, or the axis of times is missing.
     """
+    check_flow(flow)
     path = finite("path", path, (2, 3))
     if not (path > 0).all():
         raise ValueError(
@@ -161,6 +168,8 @@ def log_rho(flow, x0, x):
 def logarithmic_mean(a, b):
     """Return ``(a - b) / (log a - log b)``, and ``a`` where ``a = b``, for positive arrays."""
     low, high = np.minimum(a, b, dtype=float), np.maximum(a, b, dtype=float)
+    if not ((low > 0) & (high < np.inf)).all():
+        raise ValueError(f"a logarithmic mean needs positive finite numbers; got {a!r} and {b!r}")
     gap = (high - low) / low
     # log1p of the gap, not a difference of logarithms: exact to rounding as a approaches b
     slope = np.divide(gap, np.log1p(gap), out=np.ones_like(gap), where=gap > 0)
@@ -183,6 +192,7 @@ def magnifies(ratio, R0, R):
     numpy.ndarray of bool
         The sign of ``log rho = (L/2) (R - R0) (1/ratio - 1/logarithmic_mean(R0, R))``.
     """
+    ratio = positive("ratio", ratio)
     return (np.asarray(R) - R0) * (logarithmic_mean(R0, R) - ratio) > 0
 
 

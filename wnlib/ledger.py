@@ -149,6 +149,7 @@ def verify(*labels, samples=12, seed=0, report=None):
     if unknown:
         raise ValueError(f"no claim {sorted(unknown)}; there are {sorted(CLAIMS)}")
     count("samples", samples)
+    count("seed", seed, minimum=0)
     rows = []
     try:
         for label in labels or CLAIMS:
