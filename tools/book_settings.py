@@ -1,8 +1,15 @@
-"""The settings of the book that depend on something, and so cannot stand in _config.yml."""
+"""What _config.yml cannot say of the book: settings that depend on something, and parallel runs."""
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.executors.utils import single_nb_execution
+from myst_nb.core.read import create_nb_reader
+from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -10,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def setup(app):
     """Register with Sphinx."""
     app.connect("config-inited", configure)
+    app.connect("env-before-read-docs", execute_side_by_side)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -40,3 +48,41 @@ def repository_links(url):
             "colab_url": "https://colab.research.google.com",
         },
     }
+
+
+def execute_side_by_side(app, env, names):
+    """Execute the chapters that are not in the cache yet, one on each core.
+
+    MyST-NB, which would run them one after the other, then finds their outputs there. What fails is
+    left to it: it runs the chapter again and reports the error.
+    """
+    cache = get_cache(app.config.nb_execution_cache_path)
+    chapters = {}
+    for path in map(env.doc2path, names):
+        text = Path(path).read_text("utf-8")
+        reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
+        if reader is not None and not cached(cache, notebook := reader.read(text)):
+            chapters[path] = notebook
+
+    def run(item):
+        path, notebook = item
+        timeout = env.mystnb_config.execution_timeout
+        return single_nb_execution(notebook, str(Path(path).parent), timeout, allow_errors=False)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (path, notebook), result in zip(
+            chapters.items(), pool.map(run, chapters.items()), strict=True
+        ):
+            if result.err is None:
+                seconds = {"execution_seconds": result.time}
+                bundle = CacheBundleIn(notebook, str(path), data=seconds)
+                cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+                logging.getLogger(__name__).info(f"executed {path} in {result.time:.0f} s")
+
+
+def cached(cache, notebook):
+    """Tell whether the cache holds the outputs of a notebook."""
+    try:
+        return cache.match_cache_notebook(notebook) is not None
+    except KeyError:
+        return False
