@@ -23,7 +23,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # A module imports only from modules above it.
 ORDER = [
     *("problems", "flows", "trajectories", "integrate", "descend", "limits", "invariants"),
-    *("bounds", "instances", "claims", "ledger", "sweeps", "plotting", "widgets"),
+    *("bounds", "instances", "claims.claim", "claims.sparse_recovery", "claims.plain_flow"),
+    *("claims.polar", "claims.magnification", "claims", "ledger", "plotting", "widgets"),
     *("__main__", "__init__"),
 ]
 
@@ -32,8 +33,6 @@ EXTRAS = {
     "matplotlib": {"plotting": "top", "widgets": "top"},
     "ipywidgets": {"widgets": "top"},
     "PIL": {"widgets": "top"},
-    "sympy": {"claims": "function", "ledger": "function"},
-    "tqdm": {"ledger": "function", "sweeps": "function", "__main__": "function"},
 }
 LIGHT = {"numpy", "scipy", *sys.stdlib_module_names}
 
@@ -54,9 +53,15 @@ def requirements(lines):
     return {canonicalize_name(r.name): r for r in found if r.name != "wnlib"}
 
 
+def source(module):
+    """Return the path of a module of wnlib, or of a package's own __init__."""
+    path = ROOT / "wnlib" / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 def imports(module):
     """Yield (package or sibling module, "top" or "function", is it a sibling?)."""
-    tree = ast.parse(text(f"wnlib/{module}.py"))
+    tree = ast.parse(source(module).read_text("utf-8"))
     inside = {
         id(node)
         for function in ast.walk(tree)
@@ -66,22 +71,28 @@ def imports(module):
     for node in ast.walk(tree):
         where = "function" if id(node) in inside else "top"
         if isinstance(node, ast.Import):
-            full = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and (node.level or node.module == "wnlib"):
-            full = [f"wnlib.{node.module}"] if node.level and node.module else []
-            full = full or [f"wnlib.{alias.name}" for alias in node.names]
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            full = [node.module]
+            assert node.level == 0, "imports are absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        for name in full:
+        for name in names:
             package, _, rest = name.partition(".")
-            yield (
-                (rest.split(".")[0], where, True) if package == "wnlib" else (package, where, False)
-            )
+            sibling = package == "wnlib"
+            while sibling and rest not in ORDER and "." in rest:
+                rest = rest.rpartition(".")[0]  # the module of a function or class
+            yield (rest if sibling else package, where, sibling)
 
 
-MODULES = sorted(path.stem for path in (ROOT / "wnlib").glob("*.py"))
+def modules():
+    """Yield the dotted names of the modules of wnlib, packages under their own name."""
+    for path in (ROOT / "wnlib").rglob("*.py"):
+        *packages, name = path.relative_to(ROOT / "wnlib").with_suffix("").parts
+        yield ".".join([*packages, name] if name != "__init__" or not packages else packages)
+
+
+MODULES = sorted(modules())
 
 
 @pytest.mark.parametrize("module", MODULES)

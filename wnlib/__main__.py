@@ -20,7 +20,7 @@ def _parser():
     check.add_argument(
         "--only", action="append", default=[], metavar="ID", help="one label; repeat"
     )
-    check.add_argument("--samples", type=int, default=30, metavar="N", help="a claim (default 30)")
+    check.add_argument("--samples", type=int, default=20, metavar="N", help="a claim (default 20)")
     check.add_argument("--seed", type=int, default=0, metavar="S")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the ledger there, too")
     commands.add_parser("info", help="versions")

@@ -4,12 +4,13 @@ import html
 import json
 import time
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from wnlib.claims import CLAIMS
+from wnlib.claims.claim import Claim
 from wnlib.problems import count
 
 
@@ -32,8 +33,7 @@ class Row:
 
     Attributes
     ----------
-    label, statement, kind, measured, threshold, reason, twin
-        As in :class:`~wnlib.claims.Claim`.
+    claim : Claim
     verdict : Verdict
     values : tuple of float
         What was measured, on each instance on which the hypotheses held.
@@ -44,18 +44,17 @@ class Row:
     seconds : float
     """
 
-    label: str
-    statement: str
-    kind: str
-    measured: str
-    threshold: float
-    reason: str
-    twin: str
+    claim: Claim
     verdict: Verdict
     values: tuple[float, ...]
     not_applicable: int
     twin_values: tuple[float, ...]
     seconds: float
+
+    @property
+    def label(self):
+        """The label of the claim."""
+        return self.claim.label
 
     @property
     def instances(self):
@@ -70,7 +69,7 @@ class Row:
     @property
     def twin_refuted(self):
         """On how many instances the false twin exceeded the threshold."""
-        return sum(not value <= self.threshold for value in self.twin_values)
+        return sum(not value <= self.claim.threshold for value in self.twin_values)
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,10 +91,10 @@ class Ledger:
         skipped = f" (+{row.not_applicable} n/a)" if row.not_applicable else ""
         return (
             row.label,
-            row.kind,
+            row.claim.kind,
             str(row.verdict),
             f"{row.worst:.1e}",
-            f"{row.threshold:.1e}" if row.threshold < 0.1 else f"{row.threshold:.3g}",
+            f"{row.claim.threshold:.2g}",
             f"{row.instances}{skipped}",
             f"{row.twin_refuted} times",
         )
@@ -119,15 +118,19 @@ class Ledger:
         return f"<table>{line(self._HEAD, 'th')}{body}</table>"
 
     def to_json(self):
-        """All fields of all rows, as a JSON text."""
-        rows = [asdict(row) for row in self.rows]
-        return json.dumps(
-            {"seed": self.seed, "ok": self.ok, "interrupted": self.interrupted, "rows": rows},
-            indent=2,
-        )
+        """All rows, with what their claims say, as a JSON text."""
+        said = ("label", "statement", "kind", "measured", "threshold", "reason", "twin")
+        found = ("verdict", "values", "not_applicable", "twin_values", "seconds")
+        rows = [
+            {name: getattr(row.claim, name) for name in said}
+            | {name: getattr(row, name) for name in found}
+            for row in self.rows
+        ]
+        summary = {"seed": self.seed, "ok": self.ok, "interrupted": self.interrupted}
+        return json.dumps(summary | {"rows": rows}, indent=2)
 
 
-def verify(*labels, samples=12, seed=0, report=None):
+def verify(*labels, samples=20, seed=0, report=None):
     """Check claims on seeded instances.
 
     Parameters
@@ -145,9 +148,9 @@ def verify(*labels, samples=12, seed=0, report=None):
     Ledger
         If interrupted from the keyboard, with the rows that were finished.
     """
-    unknown = set(labels) - CLAIMS.keys()
-    if unknown:
-        raise ValueError(f"no claim {sorted(unknown)}; there are {sorted(CLAIMS)}")
+    for label in labels:
+        if not isinstance(label, str) or label not in CLAIMS:
+            raise ValueError(f"no claim {label!r}; there are {', '.join(CLAIMS)}")
     count("samples", samples)
     count("seed", seed, minimum=0)
     rows = []
@@ -180,13 +183,7 @@ def _check(claim, samples, seed):
     else:
         verdict = Verdict.HOLDS if refuted else Verdict.TOOTHLESS
     return Row(
-        label=claim.label,
-        statement=claim.statement,
-        kind=claim.kind,
-        measured=claim.measured,
-        threshold=claim.threshold,
-        reason=claim.reason,
-        twin=claim.twin,
+        claim=claim,
         verdict=verdict,
         values=tuple(values),
         not_applicable=samples - len(values),

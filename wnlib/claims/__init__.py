@@ -1,0 +1,10 @@
+"""The claims of the book: each theorem as a number that must not exceed a threshold.
+
+One module per chapter. Each label of a theorem, proposition, lemma or corollary has exactly one
+claim, and each claim a label; a test compares the two lists.
+"""
+
+from wnlib.claims import magnification, plain_flow, polar, sparse_recovery
+
+CHAPTERS = (sparse_recovery, plain_flow, polar, magnification)
+CLAIMS = {claim.label: claim for chapter in CHAPTERS for claim in chapter.CLAIMS}
