@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 import wnlib as wn
-from wnlib import widgets
+from wnlib import plotting, widgets
 
 SEED = 3
-PLAIN = {power: digit for digit, power in widgets.SUPERSCRIPT.items()}
+PLAIN = {power: digit for digit, power in plotting.SUPERSCRIPT.items()}
 SCALES, RATIOS = (0.01, 0.1, 1.0), (0.1, 1.0)
 
 
@@ -131,14 +131,6 @@ def test_stalled_flow_is_named():
         1, 100, 0
     )
     assert "; no magnification: WN-GD stalled" in html
-
-
-@pytest.mark.parametrize(
-    ("log10", "text"),
-    [(0, "1"), (-0.7696, "0.17"), (2, "100"), (27.69, "4.9 × 10²⁷"), (-6.0001, "1.0 × 10⁻⁶")],
-)
-def test_numbers_are_readable(log10, text):
-    assert widgets.decimal(log10) == text
 
 
 @pytest.mark.parametrize(

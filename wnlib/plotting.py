@@ -37,7 +37,7 @@ STYLE = {
     "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK]),
 }
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 QUANTITIES = {
     "error": "relative error",
     "loss": "training loss",
@@ -46,12 +46,18 @@ QUANTITIES = {
 }
 
 
-def power_of_ten(x, digits=1):
-    """Write a positive number as a text: ``7.4 × 10⁶``; ``10⁶`` to the nearest with 0 digits."""
+def in_words(log10, digits=2):
+    """Write ``10^log10``, which may be too large for a float: ``0.25``, ``7.4 × 10⁶``.
+
+    With 0 digits, the nearest power of ten: ``10⁶``.
+    """
     if digits == 0:
-        return "10" + f"{round(np.log10(x))}".translate(_SUPERSCRIPT)
-    mantissa, exponent = f"{x:.{digits}e}".split("e")
-    return f"{mantissa} × 10" + f"{int(exponent)}".translate(_SUPERSCRIPT)
+        return f"10{str(round(log10)).translate(SUPERSCRIPT)}"
+    if -3 <= log10 < 3:
+        return np.format_float_positional(10**log10, digits, fractional=False, trim="-")
+    exponent = int(np.floor(log10 - np.log10(1 - 0.5 * 10.0**-digits)))
+    mantissa = 10 ** (log10 - exponent)
+    return f"{mantissa:.{digits - 1}f} × 10{str(exponent).translate(SUPERSCRIPT)}"
 
 
 def flow_style(flow):
@@ -95,16 +101,13 @@ def band(ax, x, samples, *, center=np.mean, **line):
     return ax
 
 
-def whiskers(ax, x, samples, *, center=np.mean, **line):
-    """Draw the centre of samples as markers, and their range as whiskers.
+def whiskers(ax, x, samples, **line):
+    """Draw the mean of samples as markers, and their range as whiskers.
 
     Parameters
     ----------
-    ax : matplotlib.axes.Axes
-    x : array_like, shape (T,)
-    samples : array_like, shape (T, starts)
-    center : callable
-        Takes ``samples`` and ``axis``: ``np.mean`` or ``np.median``.
+    ax, x, samples
+        As for :func:`band`.
     **line
         Passed to ``ax.errorbar``; without ``markerfacecolor`` the markers are hollow.
 
@@ -113,12 +116,11 @@ def whiskers(ax, x, samples, *, center=np.mean, **line):
     matplotlib.axes.Axes
     """
     samples = np.asarray(samples)
-    middle = center(samples, axis=1)
+    middle = samples.mean(axis=1)
     reach = [middle - samples.min(axis=1), samples.max(axis=1) - middle]
+    reach = np.maximum(reach, 0)  # rounding may put the mean of equals outside
     line = {"linestyle": "none", "markerfacecolor": "white", "elinewidth": 1.2} | line
-    ax.errorbar(
-        x, middle, np.maximum(reach, 0), **line
-    )  # rounding may put a mean of equals outside
+    ax.errorbar(x, middle, reach, **line)
     return ax
 
 

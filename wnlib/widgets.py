@@ -25,7 +25,6 @@ from wnlib.problems import count, initial_weights, positive
 
 SCALES = 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0
 RATIOS = 0.1, 0.3, 1.0, 10.0
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 PALETTE = 16  # colours of a picture: a third of the bytes of true colour, and no visible loss
 WIDE = {"width": "100%", "max_width": "40rem"}
 
@@ -149,22 +148,14 @@ def finer(slider):
 def error(result):
     """Return the relative error in words; what ``limit`` does not promise is rounding."""
     value = result.problem.error(result.effective)
-    return decimal(np.log10(value)) if value > LIMIT_RESIDUAL else "below 10⁻¹²"
+    return plotting.in_words(np.log10(value)) if value > LIMIT_RESIDUAL else "below 10⁻¹²"
 
 
 def magnification(result):
     """Return ``rho`` in words, or why there is none."""
     if np.isnan(result.log_rho):
         return f"no magnification: WN-GD {result.status}"
-    return f"magnification ρ = {decimal(result.log_rho / np.log(10))}"
-
-
-def decimal(log10):
-    """Write a number with two digits, given its logarithm: it may be too large for a float."""
-    if -3 <= log10 < 3:
-        return np.format_float_positional(10**log10, 2, fractional=False, trim="-")
-    exponent = int(np.floor(log10 - np.log10(0.995)))
-    return f"{10 ** (log10 - exponent):.1f} × 10{str(exponent).translate(SUPERSCRIPT)}"
+    return f"magnification ρ = {plotting.in_words(result.log_rho / np.log(10))}"
 
 
 def png(plain, normalized):
