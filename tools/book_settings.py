@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def setup(app):
     """Register with Sphinx."""
+    # Threads of BLAS would get into each other's way: the chapters already share the cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app.connect("config-inited", configure)
     app.connect("env-before-read-docs", execute_side_by_side)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
