@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wnlib as wn
-from wnlib import invariants
+from wnlib import invariants, stalling
 from wnlib.instances import KINDS, random_instance, random_problem
 
 DEPTHS = [2, 2.2, 2.5, 3, 4, 6]
@@ -200,3 +200,42 @@ def test_small_entries_are_not_dropped(depth):
     limit = wn.limit(wn.PlainFlow(depth), wn.Problem(A, [1, 5e-8, 5e-8, 5e-8]), np.ones(5))
     assert limit.status is wn.Status.CONVERGED
     np.testing.assert_allclose(limit.effective, [0.5, 0.5, 5e-8, 5e-8, 5e-8], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("depth", "seed"), [(3, 41), (4, 86), (6, 35), (10, 100)])
+def test_large_starts_converge_to_rounding(depth, seed):
+    """The limit is up to 1e8 times as large as b: its own rounding is all that is left of A z - b.
+
+    For three of the four no float does better: their residual exceeds 1e-12, the false twin.
+    """
+    rng = np.random.default_rng(seed)
+    problem = random_problem(rng, "gaussian", signed=True)
+    x0 = 3 * np.exp(rng.uniform(-1, 1, problem.n_weights))
+    limit = wn.limit(wn.PlainFlow(depth), problem, x0)
+    assert limit.status is wn.Status.CONVERGED
+    assert limit.residual < 4 * depth * np.finfo(float).eps * problem.n_weights * (
+        np.linalg.norm(limit.stacked) * np.abs(problem.A).max() / np.linalg.norm(problem.b)
+    )
+    assert optimality(limit.flow, problem, x0, limit) < 1e-7
+
+
+def test_undecided_stalls_are_named(monkeypatch):
+    """Within the budget it converges; after three steps nobody can know."""
+    problem = wn.Problem([[1.0, 1.0]], [1.0])
+    flow, x0 = wn.WeightNormFlow(3, 0.5), np.array([20.0, 10.0])
+    decided = wn.limit(flow, problem, x0)
+    assert decided.status is wn.Status.CONVERGED
+    monkeypatch.setattr(stalling, "MAX_STEPS", 3)
+    with pytest.raises(RuntimeError, match="stalls is undecided after 3 integration steps"):
+        wn.stalls(flow, problem, x0)
+    undecided = wn.limit(flow, problem, x0)
+    assert undecided.status is wn.Status.MAX_STEPS
+    np.testing.assert_array_equal(undecided.weights, decided.weights)
+
+
+def test_stall_of_a_tiny_start_is_seen_below_rounding():
+    """A x^L is 1e-40 of b here: only its sign, not |A x^L - b|, tells shrinking from growing."""
+    problem = wn.Problem([[1.0, -1.0]], [1.0])
+    flow = wn.WeightNormFlow(2, 10.0)
+    assert wn.stalls(flow, problem, 1e-20 * np.array([0.1, 0.4]))
+    assert not wn.stalls(flow, problem, 1e-20 * np.array([0.4, 0.1]))

@@ -22,9 +22,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 # A module imports only from modules above it.
 ORDER = [
-    *("problems", "flows", "trajectories", "integrate", "descend", "limits", "invariants"),
-    *("bounds", "instances", "claims.claim", "claims.sparse_recovery", "claims.plain_flow"),
-    *("claims.polar", "claims.magnification", "claims", "ledger", "plotting", "widgets"),
+    *("problems", "flows", "trajectories", "charts", "integrate", "descend", "linear_program"),
+    *("stalling", "plain_limits", "limits", "invariants", "bounds", "instances"),
+    *("claims.claim", "claims.sparse_recovery", "claims.plain_flow", "claims.polar"),
+    *("claims.magnification", "claims", "ledger", "plotting", "widgets"),
     *("__main__", "__init__"),
 ]
 

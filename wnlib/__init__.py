@@ -9,8 +9,10 @@ from wnlib.descend import descend
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.integrate import integrate
 from wnlib.ledger import verify
-from wnlib.limits import Limit, MinL1, limit, min_l1, stalls
+from wnlib.limits import Limit, limit
+from wnlib.linear_program import MinL1, min_l1
 from wnlib.problems import Problem, initial_weights, sparse_problem
+from wnlib.stalling import stalls
 from wnlib.trajectories import Result, Status, Trajectory
 
 __version__ = "0.1.0"

@@ -125,7 +125,7 @@ class WeightNormFlow:
 
         def derivative(dlog_w):
             dlog_norm2 = 2 * share @ dlog_w
-            dlog_R = self.ratio / R * dlog_norm2
+            dlog_R = (self.ratio / R if R > 0 else 0.0) * dlog_norm2
             return dlog_w + (dlog_R - dlog_norm2) / 2, (L * dlog_R - (L - 2) * dlog_norm2) / 2
 
         return log_w + (log_R - log_norm2) / 2, (L * log_R - (L - 2) * log_norm2) / 2, derivative

@@ -14,11 +14,11 @@ is the cross-check. (Not ``(r, v)``, ``v = u/|u|``: ``|v| = 1`` is unstable whil
 import numpy as np
 from scipy.integrate import Radau
 
-from wnlib.flows import PlainFlow, check_start, shift
+from wnlib.charts import Chart
+from wnlib.flows import PlainFlow, check_start
 from wnlib.problems import count, finite, positive, within
 from wnlib.trajectories import Status, Trajectory, vanishes
 
-EPS = np.finfo(float).eps
 CONVERGED_RESIDUAL = 1e-9  # relative; what a run to t_end must reach to be called converged
 
 
@@ -123,61 +123,11 @@ def _trajectory(flow, problem, recorded, path, t, x, status, n_steps):
     )
 
 
-class _Chart:
-    """The mirror coordinates ``m`` around an anchor on the trajectory."""
-
-    def __init__(self, flow, problem, anchor):
-        self.flow, self.L, self.anchor = flow, flow.depth, anchor
-        A = problem.network_matrix
-        basis = np.linalg.eigh((A * anchor ** (2 * self.L - 2)) @ A.T)[1]
-        self.A, self.b = basis.T @ A, basis.T @ problem.b
-        # |m| at which log x moves by about one
-        self.unit = 1 / (np.abs(A).max() * anchor.max() ** (self.L - 2))
-
-    def lift(self, m):
-        return shift(np.log(self.anchor), m @ self.A, self.L - 2)
-
-    def state(self, m):
-        """Effective weights, clock, and the derivative of both logarithms."""
-        log_x, log_clock, derivative = self.flow.from_lift(self.lift(m), self.anchor @ self.anchor)
-        # Trial points may lie far off. A finite ceiling has the step control reject them.
-        return (
-            np.exp(np.minimum(log_x, 100 / self.L)),
-            np.exp(np.minimum(log_clock, 100)),
-            derivative,
-        )
-
-    def weights(self, m):
-        return self.state(m)[0]
-
-    def velocity(self, _, m):
-        x, clock, _ = self.state(m)
-        return clock * (self.A @ x**self.L - self.b)
-
-    def jacobian(self, _, m):
-        x, clock, derivative = self.state(m)
-        stacked, lift = x**self.L, np.exp((self.L - 2) * self.lift(m))
-        dlog_x, dlog_clock = derivative(-lift[:, None] * self.A.T)
-        kernel = self.L * self.A @ (stacked[:, None] * dlog_x)
-        return clock * (kernel + np.outer(self.A @ stacked - self.b, dlog_clock))
-
-    def rounding(self, t, m):
-        """Bound the rounding error of ``m``: its own, and that of the residuals in it."""
-        return 4 * EPS * max(np.linalg.norm(self.b) * t * self.state(m)[1], np.abs(m).max())
-
-    def worn(self, m, rtol):
-        """Tell whether cancellation since the anchor costs three bits, or more than ``rtol``."""
-        gain = (self.L - 2) * (self.lift(m) - np.log(self.anchor)).max()
-        shrunk = np.sum(self.weights(m) ** 2) < np.sum(self.anchor**2) / 8
-        lost = self.L > 2 and EPS * np.abs(m).max() > 100 * rtol * self.unit
-        return gain > np.log(8) or shrunk or lost
-
-
 def _mirror_steps(flow, problem, x0, t_end, rtol):
     """Yield ``(t, weights_at)`` after each step; ``weights_at`` covers that step."""
     t, x = 0.0, x0
     while t < t_end:
-        chart = _Chart(flow, problem, x)
+        chart = Chart(flow, problem, x)
         solver = Radau(
             chart.velocity,
             t,
@@ -189,7 +139,7 @@ def _mirror_steps(flow, problem, x0, t_end, rtol):
         )
         for step in _steps(solver, chart.weights):
             yield step
-            solver.atol = max(rtol * chart.unit, chart.rounding(solver.t, solver.y))
+            solver.atol = max(rtol * chart.unit, chart.error(solver.t, solver.y))
             if chart.worn(solver.y, rtol):
                 break
         if solver.status == "failed":
