@@ -255,3 +255,57 @@ def test_logarithmic_mean_is_stable_near_the_diagonal(a, digits):
     series = a * (1 + gap / 2 - gap**2 / 12 + gap**3 / 24)
     np.testing.assert_allclose(invariants.logarithmic_mean(a, b), series, rtol=gap**4 + 4e-16)
     assert invariants.logarithmic_mean(a, a) == a
+
+
+PROBLEM, ONES = wn.sparse_problem(3, N, 2, 0), np.ones(N)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (
+            lambda: invariants.drift(wn.limit(PlainFlow(2), PROBLEM, ONES)),
+            TypeError,
+            "trajectory must be what integrate or descend return, .* of type Limit",
+        ),
+        (lambda: invariants.dissipation("F", PROBLEM, ONES), TypeError, "flow must be PlainFlow"),
+        (
+            lambda: invariants.dissipation(PlainFlow(2), "P", ONES),
+            TypeError,
+            r"problem must be a Problem\(A, b\); got an object of type str",
+        ),
+        (
+            lambda: invariants.dissipation(PlainFlow(2), PROBLEM, -ONES),
+            ValueError,
+            "^x must be positive in each entry",
+        ),
+        (
+            lambda: invariants.dissipation(PlainFlow(2), PROBLEM, [ONES, ONES]),
+            ValueError,
+            r"x must be one vector of weights; got shape \(2, 5\)",
+        ),
+        (
+            lambda: invariants.kernel_part("P", ONES),
+            TypeError,
+            r"problem must be a Problem\(A, b\); got an object of type str",
+        ),
+        (
+            lambda: invariants.kernel_part(PROBLEM, ONES[1:]),
+            ValueError,
+            r"vectors must have shape \(..., 5\); got shape \(4,\)",
+        ),
+        (
+            lambda: invariants.log_rho(PlainFlow(2), ONES, ONES[1:]),
+            ValueError,
+            r"as many weights as one another; got shapes \(5,\), \(4,\)",
+        ),
+        (
+            lambda: invariants.log_rho(WeightNormFlow(2, 1.0), ONES, 0 * ONES),
+            ValueError,
+            "^x vanishes: rho is infinite",
+        ),
+    ],
+)
+def test_refusals(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wnlib as wn
-from wnlib import invariants, stalling
+from wnlib import invariants, linear_program, stalling
 from wnlib.instances import KINDS, random_instance, random_problem
 
 DEPTHS = [2, 2.2, 2.5, 3, 4, 6]
@@ -239,3 +239,29 @@ def test_stall_of_a_tiny_start_is_seen_below_rounding():
     flow = wn.WeightNormFlow(2, 10.0)
     assert wn.stalls(flow, problem, 1e-20 * np.array([0.1, 0.4]))
     assert not wn.stalls(flow, problem, 1e-20 * np.array([0.4, 0.1]))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("flow", [wn.PlainFlow(50), wn.WeightNormFlow(50, 0.5)])
+def test_large_depth(flow, signed):
+    problem = wn.sparse_problem(5, 12, 2, 1, signed=signed)
+    x0 = wn.initial_weights(problem, 0.3, 2)
+    limit = wn.limit(flow, problem, x0)
+    assert limit.status is wn.Status.CONVERGED
+    if limit.stacked.min() > 1e-12 * limit.stacked.max():
+        assert optimality(flow, problem, x0, limit) < 1e-7
+
+
+def test_failure_of_the_linear_program_is_no_verdict_of_limit(monkeypatch):
+    """HiGHS giving up is an error of min_l1; a limit that did not converge keeps its status."""
+
+    class GivesUp:
+        status, message = 4, "numerical difficulties"
+
+    monkeypatch.setattr(linear_program, "linprog", lambda *_, **__: GivesUp)
+    monkeypatch.setattr(stalling, "MAX_STEPS", 3)
+    problem = wn.Problem([[1.0, 1.0]], [1.0])
+    with pytest.raises(RuntimeError, match="the linear program failed: numerical difficulties"):
+        wn.min_l1(problem)
+    limit = wn.limit(wn.WeightNormFlow(3, 0.5), problem, [20.0, 10.0])
+    assert limit.status is wn.Status.MAX_STEPS

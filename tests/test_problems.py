@@ -105,6 +105,7 @@ PROBLEM = wn.Problem(A, B)
         (lambda: wn.initial_weights(PROBLEM, "0.1", 0), TypeError, "scale must be a number"),
         (lambda: wn.min_l1(A), TypeError, r"problem must be a Problem\(A, b\)"),
         (lambda: wn.PlainFlow(1.9), ValueError, "depth must be at least 2; got 1.9"),
+        (lambda: wn.PlainFlow(1e300), ValueError, r"depth must be at most 100; got 1e\+300"),
         (lambda: wn.PlainFlow("two"), TypeError, "depth must be a number"),
         (lambda: wn.WeightNormFlow(2, 0.0), ValueError, "ratio must be positive and finite; got 0"),
         (lambda: wn.WeightNormFlow(2, np.inf), ValueError, "ratio must be positive and finite"),

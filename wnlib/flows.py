@@ -20,12 +20,16 @@ import numpy as np
 
 from wnlib.problems import check_weights, positive
 
+MAX_DEPTH = 100  # beyond, powers x^L of weights of ordinary size leave the range of floats
+
 
 def check_depth(depth):
-    """Return ``depth`` as a float >= 2, or raise ``ValueError``."""
+    """Return ``depth`` as a float in [2, 100], or raise ``ValueError``."""
     depth = positive("depth", depth)
     if depth < 2:
         raise ValueError(f"depth must be at least 2; got {depth:g}")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"depth must be at most {MAX_DEPTH}; got {depth:g}")
     return depth
 
 
@@ -48,7 +52,7 @@ class PlainFlow:
     Parameters
     ----------
     depth : float
-        ``L >= 2``.
+        ``2 <= L <= 100``.
     """
 
     depth: float
@@ -83,7 +87,7 @@ class WeightNormFlow:
     Parameters
     ----------
     depth : float
-        ``L >= 2``.
+        ``2 <= L <= 100``.
     ratio : float
         ``eta_r / eta_u``; small: the direction learns faster than the length.
     """

@@ -41,7 +41,7 @@ def integrate(
     flow : PlainFlow or WeightNormFlow
     problem : Problem
     x0 : array_like, shape (n_weights,)
-        Positive initial weights (one start).
+        Positive initial weights: one start, since each takes steps and times of its own.
     t_end : float
     times : array_like, optional
         Increasing times in (0, t_end] to record; by default 60 logarithmically spaced ones. The
@@ -51,7 +51,8 @@ def integrate(
     rtol : float
         Relative tolerance of a step, in [1e-12, 1e-2).
     residual_tol : float
-        Stop as soon as the relative residual is at most this; 0 goes on to ``t_end``.
+        Stop as soon as the relative residual is at most this; 0 goes on to ``t_end``. (``descend``
+        stops at 1e-12 by default: its steps cost the same to the end, these grow.)
     max_steps : int
         Budget of integration steps.
 
@@ -60,7 +61,9 @@ def integrate(
     Trajectory
         CONVERGED if the final relative residual is at most ``max(residual_tol, 1e-9)``; STALLED
         if the radius of weight normalization has fallen a thousandfold, still falls, and the loss
-        is that of zero weights; DIVERGED if the step control failed; MAX_STEPS otherwise.
+        is that of zero weights; DIVERGED if the step control failed; MAX_STEPS otherwise. From a
+        tiny start and for depth > 2 the step control fails where the flow itself is fine: after a
+        wait of ``|x0|^{-(L-2)}`` it moves within moments that floats cannot tell apart.
 
     Raises
     ------

@@ -16,7 +16,8 @@ import numpy as np
 from scipy.linalg import orth
 
 from wnlib.flows import PlainFlow, check_depth, check_flow
-from wnlib.problems import finite, positive
+from wnlib.problems import check_problem, check_weights, finite, positive
+from wnlib.trajectories import Trajectory
 
 
 def psi(stacked, depth):
@@ -101,7 +102,10 @@ def mirror(flow, path):
 
 def kernel_part(problem, vectors):
     """Project vectors, shape (..., n_weights), on the kernel of the network matrix, of any rank."""
-    rows = orth(problem.network_matrix.T)
+    rows = orth(check_problem(problem).network_matrix.T)
+    vectors = finite("vectors", vectors, range(1, 4))
+    if vectors.shape[-1] != len(rows):
+        raise ValueError(f"vectors must have shape (..., {len(rows)}); got shape {vectors.shape}")
     return vectors - (vectors @ rows) @ rows.T
 
 
@@ -139,6 +143,11 @@ def drift(trajectory):
     float, or numpy.ndarray of shape (starts,)
         0 where nothing moved.
     """
+    if not isinstance(trajectory, Trajectory):
+        raise TypeError(
+            "trajectory must be what integrate or descend return, a path; "
+            f"got an object of type {type(trajectory).__name__}"
+        )
     psi_path = mirror(trajectory.flow, trajectory.path)
     moved = psi_path - psi_path[0]
     distance = np.linalg.norm(moved, axis=-1).max(axis=0)
@@ -160,9 +169,26 @@ def log_rho(flow, x0, x):
     Returns
     -------
     numpy.ndarray, shape (...)
+
+    Raises
+    ------
+    ValueError
+        If the numbers of weights differ, or all weights vanish.
     """
+    x0, x = _nonzero_weights("x0", x0), _nonzero_weights("x", x)
+    if x0.shape[-1] != x.shape[-1]:
+        raise ValueError(
+            f"x0 and x must have as many weights as one another; got shapes {x0.shape}, {x.shape}"
+        )
     start, end = (log_kappa(flow, np.linalg.norm(weights, axis=-1)) for weights in (x0, x))
     return flow.depth * (end - start)
+
+
+def _nonzero_weights(name, x):
+    x = finite(name, x, range(1, 5))
+    if not x.any(axis=-1).all():
+        raise ValueError(f"{name} vanishes: rho is infinite where all weights do, as in a stall")
+    return x
 
 
 def logarithmic_mean(a, b):
@@ -209,7 +235,16 @@ def dissipation(flow, problem, x):
     Returns
     -------
     float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For another flow or problem than these, and weights that do not fit or are not positive.
     """
-    A, stacked = problem.network_matrix, np.asarray(x, dtype=float) ** flow.depth
+    check_flow(flow)
+    x = check_weights(problem, x, "x")
+    if x.ndim != 1:
+        raise ValueError(f"x must be one vector of weights; got shape {x.shape}: one row at a time")
+    A, stacked = problem.network_matrix, x**flow.depth
     h = A.T @ (A @ stacked - problem.b)
     return -flow.depth * (h @ flow.metric(stacked) @ h)

@@ -58,6 +58,9 @@ def min_l1(problem):
     ------
     ValueError
         If no admissible ``z`` solves ``A z = b``.
+    RuntimeError
+        If HiGHS gives up for another reason, which the message holds: ``A`` and ``b`` are then
+        beyond its accuracy.
     """
     A, b = check_problem(problem).network_matrix, problem.b
     # The tolerances of HiGHS are absolute: measured in these units, A and b are of order one.
@@ -65,14 +68,18 @@ def min_l1(problem):
     cost = np.ones(problem.n_weights)
     solution = linprog(cost, A_eq=A / unit_A, b_eq=b / unit_b, method="highs")
     if solution.status == 2:
-        misfit = nnls(A / unit_A, b / unit_b)[1] / np.linalg.norm(b / unit_b)
-        kind = "" if problem.signed else " with z >= 0"
-        remedy = "" if problem.signed else ", or pass signed=True to admit any sign"
-        raise ValueError(
-            f"A z = b{kind} is not feasible: the nearest A z misses b by {misfit:.1e} of its norm. "
-            f"Check A and b{remedy}"
-        )
+        raise ValueError(_infeasible(problem, nnls(A / unit_A, b / unit_b)[1] * unit_b))
     if solution.status != 0:
         raise RuntimeError(f"the linear program failed: {solution.message}")
     z, dual = solution.x * (unit_b / unit_A), solution.eqlin.marginals / unit_A
     return MinL1(problem, problem.readout(z), dual / max(1.0, (A.T @ dual).max()))
+
+
+def _infeasible(problem, misfit):
+    kind = "" if problem.signed else " with z >= 0"
+    remedy = "" if problem.signed else ", or pass signed=True to admit any sign"
+    share = misfit / np.linalg.norm(problem.b)
+    return (
+        f"A z = b{kind} is not feasible: the nearest A z misses b by {share:.1e} of its norm. "
+        f"Check A and b{remedy}"
+    )

@@ -274,16 +274,16 @@ def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     raise ValueError(f'shape must be "uniform" or "constant"; got {shape!r}')
 
 
-def check_weights(problem, x0):
+def check_weights(problem, x0, name="x0"):
     """Return ``x0``, (n_weights,) or (starts, n_weights), read-only, positive and finite."""
     check_problem(problem)
-    x0 = finite("x0", x0, (1, 2))
+    x0 = finite(name, x0, (1, 2))
     if x0.shape[-1] != problem.n_weights:
         kind = "signed, so 2 * n_features" if problem.signed else "one per feature"
         raise ValueError(
-            f"x0 must have {problem.n_weights} weights ({kind}); got shape {x0.shape}. "
+            f"{name} must have {problem.n_weights} weights ({kind}); got shape {x0.shape}. "
             "initial_weights(problem, scale, seed) makes one that fits"
         )
     if not (x0 > 0).all():
-        raise ValueError("x0 must be positive in each entry: a zero weight never moves")
+        raise ValueError(f"{name} must be positive in each entry: a zero weight never moves")
     return x0

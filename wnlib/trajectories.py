@@ -13,13 +13,13 @@ class Status(StrEnum):
     """Why a computation stopped."""
 
     CONVERGED = "converged"
-    "The relative residual is below the tolerance."
+    "The relative residual is below the tolerance (for ``limit``, or as small as rounding allows)."
     STALLED = "stalled"
     "The radius of a weight-normalized flow tends to zero: the loss stays at ``|b|^2 / (2L)``."
     DIVERGED = "diverged"
     "The iterates grew beyond bounds: the step is too large. The last finite state is returned."
     MAX_STEPS = "max_steps"
-    "The time, or the number of steps, ran out first."
+    "The time or a budget of steps ran out first; for ``limit``, also: no step made progress."
 
 
 def vanishes(flow, residual, start, previous, radius):
