@@ -201,6 +201,19 @@ def test_limit_is_that_of_the_plain_flow_from_the_magnified_start(depth, ratio):
     assert np.abs(normalized.effective - twin.effective).max() > 1e-2
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("ratio", [None, 0.3, 5.0])
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_magnification_measured_on_trained_weights(depth, ratio, signed):
+    """Fitted from two points alone; the prediction with another ratio is refuted."""
+    flow = PlainFlow(depth) if ratio is None else WeightNormFlow(depth, ratio)
+    done = run(flow, signed, form="weights", rtol=1e-10)
+    fitted = invariants.fitted_log_rho(done.problem, depth, done.initial, done.weights)
+    assert fitted == pytest.approx(invariants.log_rho(flow, done.initial, done.weights), abs=1e-8)
+    other = WeightNormFlow(depth, 2 * (ratio or 1))
+    assert abs(fitted - invariants.log_rho(other, done.initial, done.weights)) > 1e-3
+
+
 def test_log_rho_of_a_batch():
     flow, rng = WeightNormFlow(3, 0.5), np.random.default_rng(0)
     x0, x = rng.uniform(0.5, 1, (2, 4, N))

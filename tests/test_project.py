@@ -25,7 +25,7 @@ ORDER = [
     *("problems", "flows", "trajectories", "charts", "integrate", "descend", "linear_program"),
     *("stalling", "plain_limits", "limits", "invariants", "bounds", "instances"),
     *("claims.claim", "claims.sparse_recovery", "claims.plain_flow", "claims.polar"),
-    *("claims.magnification", "claims", "ledger", "plotting", "widgets"),
+    *("claims.magnification", "claims.figure_2", "claims", "ledger", "plotting", "widgets"),
     *("__main__", "__init__"),
 ]
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.integrate import integrate
-from wnlib.limits import limit, min_l1
+from wnlib.limits import limit
+from wnlib.linear_program import min_l1
 from wnlib.problems import Problem
 from wnlib.trajectories import Status
 
@@ -32,13 +33,13 @@ class Instance:
         """The flow integrated to its end, by a road that shares nothing with :attr:`limit`.
 
         The trained weights know no mirror map. Where they need more than 500 steps to a relative
-        residual of 1e-10, which long plateaus demand, the mirror form goes on to 1e-12.
+        residual of 1e-11, which long plateaus demand, the mirror form goes on to 1e-12.
         """
         arguments = (self.flow, self.problem, self.x0, 1e20)
         trained = integrate(
-            *arguments, residual_tol=1e-10, form="weights", rtol=1e-8, max_steps=500
+            *arguments, residual_tol=1e-11, form="weights", rtol=1e-8, max_steps=500
         )
-        if trained.residual <= 1e-10 or trained.status is Status.STALLED:
+        if trained.residual <= 1e-11 or trained.status is Status.STALLED:
             return trained
         return integrate(*arguments, residual_tol=1e-12)
 

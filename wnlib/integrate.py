@@ -180,7 +180,8 @@ _FORMS = {"mirror": _mirror_steps, "weights": _weights_steps}
 
 def _steps(solver, weights):
     while solver.status == "running":
-        solver.step()
+        with np.errstate(all="ignore"):  # trial points may lie where the flow never goes
+            solver.step()
         if solver.status == "failed":
             return
         interpolant = solver.dense_output()

@@ -191,6 +191,36 @@ def _nonzero_weights(name, x):
     return x
 
 
+def fitted_log_rho(problem, depth, x0, x):
+    """Return the ``log rho`` for which ``psi(x^L) - psi(x0^L / rho)`` is in the range of ``A^T``.
+
+    Least squares on two points of a flow: no radius, no ratio, not even which flow it was. What
+    :func:`log_rho` predicts can be measured with it.
+
+    Parameters
+    ----------
+    problem : Problem
+    depth : float
+    x0, x : array_like, shape (n_weights,)
+        Positive weights at the start and later.
+
+    Returns
+    -------
+    float
+        NaN where the kernel parts are opposed, which no ``rho`` explains.
+    """
+    depth = check_depth(depth)
+    log_x0, log_x = (np.log(check_weights(problem, x, name)) for name, x in (("x0", x0), ("x", x)))
+    if depth == 2:  # log x^2 = log x0^2 - log rho
+        ones = kernel_part(problem, np.ones_like(log_x))
+        return -2 * (ones @ (log_x - log_x0)) / (ones @ ones)
+    unit = log_x0.min()
+    start, later = (np.exp((2 - depth) * (log - unit)) for log in (log_x0, log_x))
+    start = kernel_part(problem, start)  # x^{-(L-2)} = rho^{1 - 2/L} x0^{-(L-2)}
+    with np.errstate(invalid="ignore"):
+        return depth / (depth - 2) * np.log(start @ later / (start @ start))
+
+
 def logarithmic_mean(a, b):
     """Return ``(a - b) / (log a - log b)``, and ``a`` where ``a = b``, for positive arrays."""
     low, high = np.minimum(a, b, dtype=float), np.maximum(a, b, dtype=float)
@@ -223,7 +253,7 @@ def magnifies(ratio, R0, R):
 
 
 def dissipation(flow, problem, x):
-    """Return the rate of ``|A x^L - b|^2 / 2`` along the flow: ``-L h^T B h <= 0`` (Lemma 3.2).
+    """Return the rate of ``|A x^L - b|^2 / 2`` along the flow: ``-L h^T B h <= 0``.
 
     Parameters
     ----------

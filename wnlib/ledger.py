@@ -171,10 +171,11 @@ def _check(claim, samples, seed):
     values, twin_values = [], []
     for _ in range(samples):
         instance = claim.sample(rng)
-        if claim.applies(instance):
+        if applies := claim.applies(instance):
             values.append(float(claim.measure(instance)))
         if (claim.twin_applies or claim.applies)(instance):
-            twin_values.append(float(claim.measure_twin(instance)))
+            known = applies and claim.measure_twin is claim.measure
+            twin_values.append(values[-1] if known else float(claim.measure_twin(instance)))
     refuted = any(not value <= claim.threshold for value in twin_values)
     if not values:
         verdict = Verdict.UNTESTED

@@ -8,7 +8,7 @@ from wnlib.charts import Chart
 from wnlib.flows import WeightNormFlow, check_start
 
 MIN_RTOL, MAX_RTOL = 1e-8, 1e-2  # of a step
-MAX_STEPS = 10_000  # several seconds; typical are 10 to 100
+MAX_STEPS = 10_000  # several seconds
 
 
 def stalls(flow, problem, x0):
@@ -26,7 +26,8 @@ def stalls(flow, problem, x0):
     The flow is followed in the clock of its mirror coordinates ``m``, where ``m' = A x^L - b``.
     This is the gradient flow of a convex function, continued by ``x = 0`` where the radius has
     vanished, so ``|A x^L - b|`` never grows. Once it is below ``|b|`` the radius cannot vanish any
-    more; otherwise it vanishes at a finite time. A start below ``|b|`` is decided without a step.
+    more; otherwise it vanishes at a finite time. A start with ``|A x0^L - b| < |b|`` is decided
+    without a step.
     """
     x0 = check_start(flow, problem, x0)
     if x0.ndim != 1:

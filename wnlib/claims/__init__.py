@@ -4,7 +4,7 @@ One module per chapter. Each label of a theorem, proposition, lemma or corollary
 claim, and each claim a label; a test compares the two lists.
 """
 
-from wnlib.claims import magnification, plain_flow, polar, sparse_recovery
+from wnlib.claims import figure_2, magnification, plain_flow, polar, sparse_recovery
 
-CHAPTERS = (sparse_recovery, plain_flow, polar, magnification)
+CHAPTERS = (sparse_recovery, plain_flow, polar, magnification, figure_2)
 CLAIMS = {claim.label: claim for chapter in CHAPTERS for claim in chapter.CLAIMS}

@@ -14,7 +14,7 @@ from wnlib.trajectories import Status
 # Reasons for thresholds.
 ROUNDING = "an identity in exact arithmetic; a hundred operations' rounding errors"
 INTEGRATION = "integrated with relative tolerance 1e-10 a step"
-ENDS = "the end is integrated to a relative residual of 1e-10, with condition numbers up to 1e3"
+ENDS = "the end is integrated to a relative residual of 1e-11, with condition numbers up to 1e3"
 INEQUALITY = "an inequality; the surplus is rounding"
 
 
@@ -93,7 +93,15 @@ def converges(instance):
 
 def distance_to_end(instance, limit):
     """Distance of a limit from the end of the integrated flow, relative to the latter."""
-    return relative(limit.effective - instance.end.effective, instance.end.effective)
+    return relative(limit.stacked - instance.end.stacked, instance.end.stacked)
+
+
+def solution(instance):
+    """Nonnegative effective weights that interpolate: the signal, split into its two signs."""
+    signal = instance.problem.signal
+    if not instance.problem.signed:
+        return signal
+    return np.concatenate([np.maximum(signal, 0), np.maximum(-signal, 0)])
 
 
 def excess_over_bound(instance, log_rho=0.0):
