@@ -103,3 +103,22 @@ def test_one_start_at_a_time():
     problem, x0 = setting()
     with pytest.raises(ValueError, match="call it once per row"):
         wn.integrate(wn.PlainFlow(2), problem, [x0, x0], 1.0)
+
+
+def test_an_interrupted_run_returns_what_it_has(monkeypatch):
+    problem = wn.sparse_problem(4, 6, 1, seed=13)
+    x0 = wn.initial_weights(problem, 0.5, seed=14)
+    whole = wn.integrate(wn.PlainFlow(2), problem, x0, 10.0, form="weights")
+    velocity, calls = wn.PlainFlow.velocity, iter(range(200))
+
+    def interrupted(flow, problem, x):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return velocity(flow, problem, x)
+
+    monkeypatch.setattr(wn.PlainFlow, "velocity", interrupted)
+    with pytest.warns(UserWarning, match=r"interrupted at time 0\.\d+ of 10"):
+        run = wn.integrate(wn.PlainFlow(2), problem, x0, 10.0, form="weights")
+    assert run.status == wn.Status.MAX_STEPS and 0 < run.n_steps < whole.n_steps
+    shared = len(run.times) - 1
+    assert np.array_equal(run.path[:shared], whole.path[:shared])

@@ -11,6 +11,8 @@ The *weights* form moves what is trained: ``x``, or ``(r, u)``. It knows nothing
 is the cross-check. (Not ``(r, v)``, ``v = u/|u|``: ``|v| = 1`` is unstable while ``r`` shrinks.)
 """
 
+import warnings
+
 import numpy as np
 from scipy.integrate import Radau
 
@@ -69,6 +71,11 @@ def integrate(
     ------
     ValueError, TypeError
         For arguments out of their range.
+
+    Warns
+    -----
+    UserWarning
+        If interrupted (Ctrl-C): what was reached is returned, as MAX_STEPS.
     """
     x0 = check_start(flow, problem, x0)
     if x0.ndim != 1:
@@ -79,27 +86,17 @@ def integrate(
     if form not in tuple(_FORMS):
         raise ValueError(f'form must be "mirror" or "weights"; got {form!r}')
     times = _recording_times(times, t_end)
-    recorded, path, x, t, n_steps = [0.0], [x0], x0, 0.0, 0
-    for t, weights_at in _FORMS[form](flow, problem, x0, t_end, rtol):
-        previous, x, n_steps = x, weights_at(t), n_steps + 1
-        due = times[(times > recorded[-1]) & (times <= t)]
-        recorded.extend(due)
-        path.extend(weights_at(s) for s in due)
-        residual = problem.residual(problem.readout(x**flow.depth))
-        radii = [np.linalg.norm(weights) for weights in (x0, previous, x)]
-        stalling = vanishes(flow, residual, *radii)
-        if residual <= residual_tol or n_steps == max_steps:
-            break
-        if stalling and radii[-1] < 1e-12 * radii[0]:
-            break
-    else:
-        if t < t_end:
-            return _trajectory(flow, problem, recorded, path, t, x, Status.DIVERGED, n_steps)
-    if residual <= max(residual_tol, CONVERGED_RESIDUAL):
-        status = Status.CONVERGED
-    else:
-        status = Status.STALLED if stalling else Status.MAX_STEPS
-    return _trajectory(flow, problem, recorded, path, t, x, status, n_steps)
+    run = _Run(flow, problem, x0, residual_tol, max_steps)
+    try:
+        for t, weights_at in _FORMS[form](flow, problem, x0, t_end, rtol):
+            run.advance(t, weights_at, times)
+            if run.is_done():
+                break
+        else:
+            run.failed = run.t < t_end
+    except KeyboardInterrupt:
+        warnings.warn(f"interrupted at time {run.t:g} of {t_end:g}", stacklevel=2)
+    return run.trajectory()
 
 
 def _recording_times(times, t_end):
@@ -111,19 +108,53 @@ def _recording_times(times, t_end):
     return times
 
 
-def _trajectory(flow, problem, recorded, path, t, x, status, n_steps):
-    if recorded[-1] < t:
-        recorded, path = [*recorded, t], [*path, x]
-    return Trajectory(
-        flow=flow,
-        problem=problem,
-        initial=path[0],
-        weights=x,
-        status=status,
-        times=np.array(recorded),
-        path=np.array(path),
-        n_steps=n_steps,
-    )
+class _Run:
+    """The path so far, and what its end says about the flow."""
+
+    def __init__(self, flow, problem, x0, residual_tol, max_steps):
+        self.flow, self.problem = flow, problem
+        self.residual_tol, self.max_steps = residual_tol, max_steps
+        self.recorded, self.path = [0.0], [x0]
+        self.t, self.x, self.n_steps = 0.0, x0, 0
+        self.residual = problem.residual(problem.readout(x0**flow.depth))
+        self.stalling = self.failed = False
+
+    def advance(self, t, weights_at, times):
+        """Take note of a step to ``t``, and of the times to record on the way."""
+        previous, self.x = self.x, weights_at(t)
+        due = times[(times > self.recorded[-1]) & (times <= t)]
+        self.recorded.extend(due)
+        self.path.extend(weights_at(s) for s in due)
+        self.t, self.n_steps = t, self.n_steps + 1
+        self.residual = self.problem.residual(self.problem.readout(self.x**self.flow.depth))
+        radii = [np.linalg.norm(weights) for weights in (self.path[0], previous, self.x)]
+        self.stalling = vanishes(self.flow, self.residual, *radii)
+
+    def is_done(self):
+        gone = self.stalling and np.linalg.norm(self.x) < 1e-12 * np.linalg.norm(self.path[0])
+        return self.residual <= self.residual_tol or self.n_steps == self.max_steps or gone
+
+    def status(self):
+        if self.residual <= max(self.residual_tol, CONVERGED_RESIDUAL):
+            return Status.CONVERGED
+        if self.stalling:
+            return Status.STALLED
+        return Status.DIVERGED if self.failed else Status.MAX_STEPS
+
+    def trajectory(self):
+        if self.recorded[-1] < self.t:
+            self.recorded.append(self.t)
+            self.path.append(self.x)
+        return Trajectory(
+            flow=self.flow,
+            problem=self.problem,
+            initial=self.path[0],
+            weights=self.x,
+            status=self.status(),
+            times=np.array(self.recorded),
+            path=np.array(self.path),
+            n_steps=self.n_steps,
+        )
 
 
 def _mirror_steps(flow, problem, x0, t_end, rtol):
