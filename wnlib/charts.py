@@ -1,6 +1,9 @@
 """Mirror coordinates around a point of the trajectory, in which a flow is integrated."""
 
+import warnings
+
 import numpy as np
+from scipy.linalg import LinAlgWarning
 from scipy.special import logsumexp
 
 from wnlib.flows import shift
@@ -93,3 +96,14 @@ class Chart:
         shrunk = np.sum(self.weights(m) ** 2) < np.sum(self.anchor**2) / 8
         lost = self.L > 2 and EPS * np.abs(m).max() > 100 * rtol * self.unit
         return gain > np.log(8) or shrunk or lost
+
+
+def take_step(solver):
+    """Take one step of a SciPy solver, without the warnings of steps that it will reject.
+
+    Trial points lie where the flow never goes; and if the measurements are dependent, some
+    coordinates do not matter, and in a huge step the solver's matrix is singular there.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", LinAlgWarning)
+        solver.step()

@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 from scipy.integrate import Radau
 
-from wnlib.charts import Chart
+from wnlib.charts import Chart, take_step
 from wnlib.flows import PlainFlow, check_start
 from wnlib.problems import count, finite, positive, within
 from wnlib.trajectories import Status, Trajectory, vanishes
@@ -132,7 +132,8 @@ class _Run:
 
     def is_done(self):
         gone = self.stalling and np.linalg.norm(self.x) < 1e-12 * np.linalg.norm(self.path[0])
-        return self.residual <= self.residual_tol or self.n_steps == self.max_steps or gone
+        close_enough = self.residual <= self.residual_tol and self.residual_tol > 0
+        return close_enough or gone or self.n_steps == self.max_steps
 
     def status(self):
         if self.residual <= max(self.residual_tol, CONVERGED_RESIDUAL):
@@ -211,8 +212,7 @@ _FORMS = {"mirror": _mirror_steps, "weights": _weights_steps}
 
 def _steps(solver, weights):
     while solver.status == "running":
-        with np.errstate(all="ignore"):  # trial points may lie where the flow never goes
-            solver.step()
+        take_step(solver)
         if solver.status == "failed":
             return
         interpolant = solver.dense_output()

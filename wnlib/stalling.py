@@ -4,7 +4,7 @@ import numpy as np
 from scipy.integrate import Radau
 from scipy.optimize import minimize_scalar
 
-from wnlib.charts import Chart
+from wnlib.charts import Chart, take_step
 from wnlib.flows import WeightNormFlow, check_start
 
 MIN_RTOL, MAX_RTOL = 1e-8, 1e-2  # of a step
@@ -60,7 +60,7 @@ def _follow(flow, problem, x0):
     chart, solver = _restart(flow, problem, x0)
     _set_tolerance(chart, solver)
     for _ in range(MAX_STEPS):
-        solver.step()
+        take_step(solver)
         if _beats_zero(chart.product(solver.y), chart.b):
             return _dips(chart, solver)
         if chart.squared_radius(solver.y) <= 0:
