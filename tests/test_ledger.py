@@ -96,10 +96,23 @@ def test_command_line(claim, capsys, tmp_path):
     assert json.loads(target.read_text())["rows"][0]["verdict"] == "holds"
     claim(threshold=1.0)
     assert command_line.main(["verify"]) == 1
-    assert command_line.main(["verify", "--only", "thm-unknown"]) == 2
-    assert "thm-unknown" in capsys.readouterr().err
-    assert command_line.main(["verify", "--samples", "0"]) == 2
     assert command_line.main(["info"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "thm-unknown"], "thm-plain-l1"),
+        (["--samples", "0"], "--samples: must be at least 1; got 0"),
+        (["--samples", "many"], "invalid integer value: 'many'"),
+        (["--seed", "-1"], "--seed: must be at least 0; got -1"),
+    ],
+)
+def test_command_line_refuses(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command_line.main(["verify", *arguments])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("label", CLAIMS)
