@@ -34,12 +34,18 @@ def _parser():
         default=[],
         choices=CLAIMS,
         metavar="ID",
-        help="one label; repeat",
+        help="one label; may be repeated",
     )
     check.add_argument(
-        "--samples", type=at_least(1), default=20, metavar="N", help="a claim (default 20)"
+        "--samples",
+        type=at_least(1),
+        default=20,
+        metavar="N",
+        help="instances for each claim (default 20)",
     )
-    check.add_argument("--seed", type=at_least(0), default=0, metavar="S")
+    check.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="S", help="of the instances (default 0)"
+    )
     check.add_argument("--json", type=Path, metavar="FILE", help="write the ledger there, too")
     commands.add_parser("info", help="versions")
     return parser
