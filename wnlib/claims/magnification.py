@@ -33,7 +33,7 @@ def _drift(instance, flow):
 
 
 def _lyapunov_rate(instance, radial):
-    """Return V' of the Lyapunov function at the start over ``-eta_u r^L E |e|^2``, less 1.
+    """Return V' of the Lyapunov function at the start over its rate in the book, less 1.
 
     ``V = sum z_n phi(v_n) + radial * (its part in r)``, differentiated by the chain rule at the
     velocity of the flow.
@@ -46,7 +46,7 @@ def _lyapunov_rate(instance, radial):
     if L == 2:
         rate = -np.sum(z * dv / v) + radial * (r**2 - z.sum()) * r * dr / ratio
         return abs(rate / (r**2 * (e @ e)) + 1)
-    # divided by (L-2) E(r), which could underflow
+    # divided by (L-2) e^{-omega R}, which could underflow
     pull = np.sum(z * v ** (2 - L)) - radial * r**L
     rate = -np.sum(z * v ** (1 - L) * dv) - r * dr / ratio * pull
     return abs(rate / (r**L * (e @ e)) + 1)
@@ -246,8 +246,8 @@ CLAIMS = (
     ),
     Claim(
         label="prop-wn-converges",
-        statement="V_z falls at the rate eta_u r^L E(r) |e|^2; so the flow converges to a "
-        "solution, or r -> 0 while |e| >= |b|.",
+        statement="V_z falls at the rate c_psi eta_u r^L e^{-omega R} |e|^2; so the flow converges "
+        "to a solution, or r -> 0 while |e| >= |b|.",
         kind="exact",
         measured="relative difference of the two rates; 1 if the flow does neither",
         threshold=1e-10,
