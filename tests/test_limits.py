@@ -265,3 +265,23 @@ def test_failure_of_the_linear_program_is_no_verdict_of_limit(monkeypatch):
         wn.min_l1(problem)
     limit = wn.limit(wn.WeightNormFlow(3, 0.5), problem, [20.0, 10.0])
     assert limit.status is wn.Status.MAX_STEPS
+
+
+def test_stuck_is_never_called_converged(monkeypatch):
+    """On the way to its end the path of plain limits has small residuals everywhere."""
+    problem = wn.sparse_problem(10, 30, 3, seed=1)
+    x0 = wn.initial_weights(problem, 1e-3, seed=0)
+    monkeypatch.setattr("wnlib.plain_limits.MAX_PATH_STEPS", 5)
+    result = wn.limit(wn.PlainFlow(2), problem, x0)
+    assert result.residual < 1e-9 and problem.error(result.effective) > 0.1
+    assert result.status == wn.Status.MAX_STEPS
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_too_small_for_floats_come_back(depth, seed):
+    """From a start a thousand times as long as the solution, log rho is below -900."""
+    problem = wn.sparse_problem(6, 9, 2, seed)
+    x0 = wn.initial_weights(problem, 10.0, seed=0)
+    result = wn.limit(wn.WeightNormFlow(depth, 1.0), problem, x0)
+    assert result.status == wn.Status.CONVERGED and result.log_rho < -900

@@ -19,9 +19,10 @@ class Chart:
     neither tiny nor huge weights leave the range of floats.
     """
 
-    def __init__(self, flow, problem, anchor):
-        self.flow, self.L, self.anchor = flow, flow.depth, anchor
-        self.log_anchor, self.top = np.log(anchor), np.log(anchor.max())
+    def __init__(self, flow, problem, log_anchor):
+        # in logarithms: weights of exp(-1000) are zero as floats, and come back
+        self.flow, self.L, self.anchor = flow, flow.depth, np.exp(log_anchor)
+        self.log_anchor, self.top = log_anchor, log_anchor.max()
         A = problem.network_matrix
         share = np.exp((2 * self.L - 2) * (self.log_anchor - self.top))
         basis = np.linalg.eigh((A * share) @ A.T)[1]
@@ -32,6 +33,10 @@ class Chart:
         """Return ``log(w / max(anchor))``."""
         return shift(self.log_anchor - self.top, m @ self.A, self.L - 2)
 
+    def holds(self, m):
+        """Tell whether ``m`` is in the domain of the mirror map, as an accepted step may not be."""
+        return np.isfinite(self.lift(m)).all()
+
     def state(self, m):
         """Return ``log x``, the log of the clock of ``m``, and the derivative of both."""
         log_x, log_clock, derivative = self.flow.from_lift(
@@ -41,7 +46,7 @@ class Chart:
 
     def weights(self, m):
         """Return ``x``."""
-        # Trial points may lie far off. A finite ceiling has the step control reject them.
+        # Trial points may lie far off: an overflow there is no news.
         return np.exp(np.minimum(self.state(m)[0], 100 / self.L))
 
     def clock(self, m):
@@ -57,22 +62,22 @@ class Chart:
         """Return ``A x^L``."""
         return self.A @ self.weights(m) ** self.L
 
-    def misfit(self, _, m):
-        """Return ``A x^L - b``: the velocity of ``m`` in its own clock."""
+    def misfit(self, t, m):
+        """Return ``A x^L - b``: the velocity of ``m`` in its own clock, whatever the time ``t``."""
         return self.product(m) - self.b
 
-    def velocity(self, _, m):
+    def velocity(self, t, m):
         """Return the velocity of ``m`` in time."""
-        return self.clock(m) * self.misfit(_, m)
+        return self.clock(m) * self.misfit(t, m)
 
-    def misfit_jacobian(self, _, m):
+    def misfit_jacobian(self, t, m):
         """Return the derivative of :meth:`misfit`."""
         return self._jacobians(m)[0]
 
-    def jacobian(self, _, m):
+    def jacobian(self, t, m):
         """Return the derivative of :meth:`velocity`."""
         kernel, dlog_clock = self._jacobians(m)
-        return self.clock(m) * (kernel + np.outer(self.misfit(_, m), dlog_clock))
+        return self.clock(m) * (kernel + np.outer(self.misfit(t, m), dlog_clock))
 
     def _jacobians(self, m):
         """Return the derivatives of ``A x^L`` and of the log of the clock."""
@@ -81,12 +86,12 @@ class Chart:
         stacked = self.weights(m) ** self.L
         return self.L * self.A @ (stacked[:, None] * dlog_x), dlog_clock
 
-    def rounding(self, t, m):
+    def product_rounding(self, t, m):
         """Bound the rounding error of ``A x^L``, summed up over a time ``t`` of its clock."""
         sums = np.linalg.norm(np.abs(self.A) @ self.weights(m) ** self.L)
         return 4 * EPS * t * self.L * (1 + abs(self.top)) * sums  # of x = exp(log x), to the L
 
-    def error(self, t, m):
+    def coordinate_rounding(self, t, m):
         """Bound the rounding error of ``m`` at time ``t``: its own, and of misfits in it."""
         return 4 * EPS * max(np.linalg.norm(self.b) * t * self.clock(m), np.abs(m).max())
 

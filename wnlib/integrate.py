@@ -160,9 +160,9 @@ class _Run:
 
 def _mirror_steps(flow, problem, x0, t_end, rtol):
     """Yield ``(t, weights_at)`` after each step; ``weights_at`` covers that step."""
-    t, x = 0.0, x0
+    t, log_x, first_step = 0.0, np.log(x0), None
     while t < t_end:
-        chart = Chart(flow, problem, x)
+        chart = Chart(flow, problem, log_x)
         solver = Radau(
             chart.velocity,
             t,
@@ -171,15 +171,21 @@ def _mirror_steps(flow, problem, x0, t_end, rtol):
             rtol=rtol,
             atol=rtol * chart.unit,
             jac=chart.jacobian,
+            first_step=first_step,
         )
+        first_step, m = None, solver.y
         for step in _steps(solver, chart.weights):
+            if not chart.holds(solver.y):
+                first_step = solver.step_size / 4  # of the new solver, from before this step
+                break
             yield step
-            solver.atol = max(rtol * chart.unit, chart.error(solver.t, solver.y))
-            if chart.worn(solver.y, rtol):
+            t, m = solver.t, solver.y
+            solver.atol = max(rtol * chart.unit, chart.coordinate_rounding(t, m))
+            if chart.worn(m, rtol):
                 break
         if solver.status == "failed":
             return
-        t, x = solver.t, chart.weights(solver.y)
+        log_x = chart.state(m)[0]
 
 
 def _weights_steps(flow, problem, x0, t_end, rtol):

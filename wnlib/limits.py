@@ -58,9 +58,10 @@ def limit(flow, problem, x0):
     Limit
         CONVERGED: relative residual at most 1e-12, or as small as the weights' own rounding leaves
         it (see Notes). STALLED: the radius of the weight-normalized flow tends to zero; the weights
-        returned are zero. MAX_STEPS: Newton's method got stuck above the tolerance, and
-        ``residual`` says where; or a budget of steps did not decide whether the flow stalls (see
-        :func:`wnlib.stalls`), and the weights are its limit if it does not.
+        returned are zero. MAX_STEPS: Newton's method got stuck, and the
+        weights are those of some other start, or above the tolerance; or a budget of steps did not
+        decide whether the flow stalls (see :func:`wnlib.stalls`), and the weights are its limit if
+        it does not.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def _limit_one(flow, problem, rows, rhs, x0):
     stalls = vanishing(flow, problem, x0)
     if stalls:
         return np.zeros_like(x0), Status.STALLED, np.nan, 0
-    path, log_rho = PlainLimits(rows, rhs, x0, flow.depth), 0.0
+    path, log_rho, stuck = PlainLimits(rows, rhs, x0, flow.depth), 0.0, False
     try:
         with np.errstate(all="ignore"):  # trial points may overshoot
             path.find_interior()
@@ -114,10 +115,11 @@ def _limit_one(flow, problem, rows, rhs, x0):
             path.move_to(log_rho)
             path.project()
     except StuckError:
-        log_rho = np.nan if isinstance(flow, WeightNormFlow) else 0.0
+        stuck, log_rho = True, np.nan if isinstance(flow, WeightNormFlow) else 0.0
     x = np.zeros_like(x0)
     x[path.columns] = np.exp(path.log_z / flow.depth)
-    status = Status.MAX_STEPS if stalls is None else _judge(flow, problem, x)
+    undecided = stuck or stalls is None  # on the way, too, the residual is small
+    status = Status.MAX_STEPS if undecided else _judge(flow, problem, x)
     return x, status, log_rho, path.n_steps
 
 

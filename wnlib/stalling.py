@@ -57,27 +57,32 @@ def _beats_zero(product, b):
 
 
 def _follow(flow, problem, x0):
-    chart, solver = _restart(flow, problem, x0)
+    chart, solver = _restart(flow, problem, np.log(x0))
     _set_tolerance(chart, solver)
     for _ in range(MAX_STEPS):
+        before = solver.y
         take_step(solver)
+        if not chart.holds(solver.y):
+            chart, solver = _restart(flow, problem, chart.state(before)[0])
+            _set_tolerance(chart, solver)
+            continue
         if _beats_zero(chart.product(solver.y), chart.b):
             return _dips(chart, solver)
         if chart.squared_radius(solver.y) <= 0:
             return True
-        if np.linalg.norm(chart.misfit(0, solver.y)) <= chart.rounding(1.0, solver.y):
+        if np.linalg.norm(chart.misfit(0, solver.y)) <= chart.product_rounding(1.0, solver.y):
             return False  # A x^L = b as far as floats can tell, at a positive radius
         if solver.status != "running":
             return None
         if chart.worn(solver.y, 1e-5):
-            chart, solver = _restart(flow, problem, chart.weights(solver.y))
+            chart, solver = _restart(flow, problem, chart.state(solver.y)[0])
         _set_tolerance(chart, solver)
     return None
 
 
-def _restart(flow, problem, x):
+def _restart(flow, problem, log_x):
     """Return a chart around ``x`` and a solver in it, whose first step is a short one."""
-    chart = Chart(flow, problem, x)
+    chart = Chart(flow, problem, log_x)
     start = np.zeros(len(chart.b))
     first_step = 0.1 * chart.unit / np.linalg.norm(chart.misfit(0, start))
     t_end = 1e30 * first_step  # never reached: long before, the chart is worn
@@ -94,7 +99,7 @@ def _set_tolerance(chart, solver):
     """
     share = 1e-5 * chart.squared_radius(solver.y) / chart.flow.ratio
     solver.rtol = min(MAX_RTOL, max(MIN_RTOL, share))
-    solver.atol = max(solver.rtol * chart.unit, chart.rounding(solver.t, solver.y))
+    solver.atol = max(solver.rtol * chart.unit, chart.product_rounding(solver.t, solver.y))
 
 
 def _dips(chart, solver):
