@@ -278,7 +278,7 @@ def test_stuck_is_never_called_converged(monkeypatch):
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [3, 4, 5])
 def test_weights_too_small_for_floats_come_back(depth, seed):
     """From a start a thousand times as long as the solution, log rho is below -900."""
     problem = wn.sparse_problem(6, 9, 2, seed)
