@@ -105,6 +105,12 @@ def test_one_start_at_a_time():
         wn.integrate(wn.PlainFlow(2), problem, [x0, x0], 1.0)
 
 
+def test_a_start_within_tolerance_takes_no_step():
+    problem = wn.Problem([[1.0, 1.0]], [2.0])
+    run = wn.integrate(wn.PlainFlow(2), problem, [1.0, 1.0], 1.0, residual_tol=0.1)
+    assert run.status == wn.Status.CONVERGED and run.n_steps == 0 and len(run.path) == 1
+
+
 def test_an_interrupted_run_returns_what_it_has(monkeypatch):
     problem = wn.sparse_problem(4, 6, 1, seed=13)
     x0 = wn.initial_weights(problem, 0.5, seed=14)

@@ -214,6 +214,23 @@ def test_magnification_measured_on_trained_weights(depth, ratio, signed):
     assert abs(fitted - invariants.log_rho(other, done.initial, done.weights)) > 1e-3
 
 
+def test_no_magnification_is_fitted_where_none_can_be():
+    """Ones are in the row space: every rho explains the way, and rounding must not choose one."""
+    problem = wn.Problem([[1.0, 1.0, 1.0]], [1.0])
+    assert np.isnan(invariants.fitted_log_rho(problem, 2, [0.1, 0.2, 0.3], [0.3, 0.3, 0.3]))
+    assert np.isnan(invariants.fitted_log_rho(wn.Problem(np.eye(2), [1, 1]), 3, [1, 2], [2, 1]))
+    with pytest.raises(ValueError, match="one start with one end"):
+        invariants.fitted_log_rho(problem, 2, np.ones((2, 3)), np.ones((2, 3)))
+
+
+@steady
+@given(st.floats(-150, 150), st.floats(-150, 150))
+def test_logarithmic_mean_lies_between_geometric_and_arithmetic(log_a, log_b):
+    a, b = 10.0**log_a, 10.0**log_b
+    mean = invariants.logarithmic_mean(a, b)
+    assert np.sqrt(a) * np.sqrt(b) * (1 - 1e-14) <= mean <= (a / 2 + b / 2) * (1 + 1e-14)
+
+
 def test_log_rho_of_a_batch():
     flow, rng = WeightNormFlow(3, 0.5), np.random.default_rng(0)
     x0, x = rng.uniform(0.5, 1, (2, 4, N))

@@ -74,6 +74,12 @@ def test_instances_depend_on_the_seed_alone(claim):
     assert wn.verify(seed=1).rows[0].worst != wn.verify(seed=2).rows[0].worst
 
 
+def test_json_is_json(claim):
+    claim(measure=lambda i: np.nan)
+    (row,) = json.loads(wn.verify(samples=2, seed=np.int64(1)).to_json())["rows"]
+    assert row["values"] == [None, None]
+
+
 def test_interrupted_ledger_keeps_its_rows(claim, monkeypatch):
     def stop(instance):
         raise KeyboardInterrupt
@@ -106,6 +112,7 @@ def test_command_line(claim, capsys, tmp_path):
         (["--samples", "0"], "--samples: must be at least 1; got 0"),
         (["--samples", "many"], "invalid integer value: 'many'"),
         (["--seed", "-1"], "--seed: must be at least 0; got -1"),
+        (["--json", "nowhere/ledger.json"], "--json: there is no folder nowhere"),
     ],
 )
 def test_command_line_refuses(arguments, message, capsys):

@@ -225,9 +225,10 @@ def test_undecided_stalls_are_named(monkeypatch):
     flow, x0 = wn.WeightNormFlow(3, 0.5), np.array([20.0, 10.0])
     decided = wn.limit(flow, problem, x0)
     assert decided.status is wn.Status.CONVERGED
-    monkeypatch.setattr(stalling, "MAX_STEPS", 3)
+    assert not wn.stalls(flow, problem, x0)
     with pytest.raises(RuntimeError, match="stalls is undecided after 3 integration steps"):
-        wn.stalls(flow, problem, x0)
+        wn.stalls(flow, problem, x0, max_steps=3)
+    monkeypatch.setattr(stalling, "MAX_STEPS", 3)
     undecided = wn.limit(flow, problem, x0)
     assert undecided.status is wn.Status.MAX_STEPS
     np.testing.assert_array_equal(undecided.weights, decided.weights)

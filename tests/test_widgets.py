@@ -116,6 +116,14 @@ def test_finer_sliders_keep_every_choice(explorer):
         assert values == sorted(values)
 
 
+def test_a_second_message_of_the_browser_changes_nothing(explorer):
+    shown = explorer.children[-1]
+    sliders = in_browser(explorer).children[:2]
+    options = [slider.options for slider in sliders]
+    shown.set_state({"selected_index": 0 if shown.selected_index else 1})
+    assert [slider.options for slider in explorer.children[:2]] == options
+
+
 def test_places_without_widgets_show_the_first_picture(explorer):
     bundle = explorer._repr_mimebundle_()
     scale, ratio, shown = explorer.children

@@ -71,8 +71,11 @@ def _verify(options):
 
 def main(arguments=None):
     """Run the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.command == "verify":
+        if options.json and not options.json.parent.is_dir():
+            parser.error(f"argument --json: there is no folder {options.json.parent}")
         return _verify(options)
     print(f"wnlib {wnlib.__version__}, numpy {numpy.__version__}, scipy {scipy.__version__}")
     print(f"Python {platform.python_version()}")

@@ -1,8 +1,8 @@
 """The bounds of the theorems, from the problem and the start alone: no trajectory is looked at.
 
-Each bound that needs a hypothesis has a predicate of the same name beside it. Where the hypothesis
-fails there is no bound, and the function returns NaN, which compares as false: an instance to which
-a theorem does not apply can never pass for one on which it holds.
+Where the hypothesis of a bound fails there is no bound, and the function returns NaN, which
+compares as false: an instance to which a theorem does not apply never passes for one on which it
+holds.
 """
 
 import numpy as np
@@ -86,15 +86,6 @@ def excess_bound(x0, Q, depth, log_rho=0.0):
     shape = np.expm1(gamma * (largest - smallest))
     crowd = depth / 2 * np.expm1(gamma * log_N) * np.exp(-gamma * (margin + log_N))
     return (shape + crowd) / -np.expm1(-gamma * margin)
-
-
-def log_rho_hypothesis(Q, depth, ratio):
-    """Return whether ``ratio <= Q^{2/L}``: the direction learns fast enough for the solution.
-
-    Then :func:`log_rho_lower_bound` is the bound exponential in ``1/ratio``; otherwise it
-    is the one that needs no hypothesis.
-    """
-    return positive("ratio", ratio) <= positive("Q", Q) ** (2 / check_depth(depth))
 
 
 def log_rho_lower_bound(x0, Q, depth, ratio):

@@ -83,17 +83,18 @@ def integrate(
     t_end, max_steps = positive("t_end", t_end), count("max_steps", max_steps)
     rtol = within("rtol", rtol, 1e-12, 1e-2)
     residual_tol = within("residual_tol", residual_tol, 0, 1)
-    if form not in tuple(_FORMS):
+    if not isinstance(form, str) or form not in _FORMS:
         raise ValueError(f'form must be "mirror" or "weights"; got {form!r}')
     times = _recording_times(times, t_end)
     run = _Run(flow, problem, x0, residual_tol, max_steps)
+    steps = _FORMS[form](flow, problem, x0, t_end, rtol)
     try:
-        for t, weights_at in _FORMS[form](flow, problem, x0, t_end, rtol):
-            run.advance(t, weights_at, times)
-            if run.is_done():
+        while not run.is_done() and run.t < t_end:
+            step = next(steps, None)
+            if step is None:
+                run.failed = True
                 break
-        else:
-            run.failed = run.t < t_end
+            run.advance(*step, times)
     except KeyboardInterrupt:
         warnings.warn(f"interrupted at time {run.t:g} of {t_end:g}", stacklevel=2)
     return run.trajectory()

@@ -92,7 +92,7 @@ def mirror(flow, path):
     if not (path > 0).all():
         raise ValueError(
             "path has a weight that is not positive, where psi is undefined: "
-            "a smaller step keeps the weights positive, as the flows do"
+            "take a smaller step, or end the path before the weights vanish"
         )
     log_lift = np.log(path) + log_kappa(flow, np.linalg.norm(path, axis=-1, keepdims=True))
     if flow.depth > 2:
@@ -207,18 +207,22 @@ def fitted_log_rho(problem, depth, x0, x):
     Returns
     -------
     float
-        NaN where the kernel parts are opposed, which no ``rho`` explains.
+        NaN where no ``rho`` explains the way, and where each does: if what ``rho`` moves, ones for
+        depth 2 and ``x0^{-(L-2)}`` above, has no part in the kernel.
     """
     depth = check_depth(depth)
     log_x0, log_x = (np.log(check_weights(problem, x, name)) for name, x in (("x0", x0), ("x", x)))
-    if depth == 2:  # log x^2 = log x0^2 - log rho
-        ones = kernel_part(problem, np.ones_like(log_x))
-        return -2 * (ones @ (log_x - log_x0)) / (ones @ ones)
+    if log_x0.ndim != 1 or log_x.ndim != 1:
+        raise ValueError("fitted_log_rho compares one start with one end: call it once per row")
     unit = log_x0.min()
     start, later = (np.exp((2 - depth) * (log - unit)) for log in (log_x0, log_x))
-    start = kernel_part(problem, start)  # x^{-(L-2)} = rho^{1 - 2/L} x0^{-(L-2)}
-    with np.errstate(invalid="ignore"):
-        return depth / (depth - 2) * np.log(start @ later / (start @ start))
+    moved = kernel_part(problem, start)  # start is ones for depth 2
+    if np.linalg.norm(moved) <= 100 * np.finfo(float).eps * np.linalg.norm(start):
+        return np.nan
+    if depth == 2:  # log x^2 = log x0^2 - log rho
+        return -2 * (moved @ (log_x - log_x0)) / (moved @ moved)
+    share = moved @ later / (moved @ moved)  # x^{-(L-2)} = rho^{1 - 2/L} x0^{-(L-2)}, on the kernel
+    return depth / (depth - 2) * np.log(share) if share > 0 else np.nan
 
 
 def logarithmic_mean(a, b):
@@ -226,10 +230,11 @@ def logarithmic_mean(a, b):
     low, high = np.minimum(a, b, dtype=float), np.maximum(a, b, dtype=float)
     if not ((low > 0) & (high < np.inf)).all():
         raise ValueError(f"a logarithmic mean needs positive finite numbers; got {a!r} and {b!r}")
-    gap = (high - low) / low
     # log1p of the gap, not a difference of logarithms: exact to rounding as a approaches b
-    slope = np.divide(gap, np.log1p(gap), out=np.ones_like(gap), where=gap > 0)
-    return low * slope
+    gap = (np.minimum(high, 2 * low) - low) / low
+    near = low * np.divide(gap, np.log1p(gap), out=np.ones_like(gap), where=gap > 0)
+    with np.errstate(invalid="ignore"):
+        return np.where(high > 2 * low, (high - low) / (np.log(high) - np.log(low)), near)[()]
 
 
 def magnifies(ratio, R0, R):

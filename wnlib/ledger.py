@@ -118,7 +118,7 @@ class Ledger:
         return f"<table>{line(self._HEAD, 'th')}{body}</table>"
 
     def to_json(self):
-        """All rows, with what their claims say, as a JSON text."""
+        """All rows, with what their claims say, as a JSON text; a NaN is null there."""
         said = ("label", "statement", "kind", "measured", "threshold", "reason", "twin")
         found = ("verdict", "values", "not_applicable", "twin_values", "seconds")
         rows = [
@@ -127,7 +127,10 @@ class Ledger:
             for row in self.rows
         ]
         summary = {"seed": self.seed, "ok": self.ok, "interrupted": self.interrupted}
-        return json.dumps(summary | {"rows": rows}, indent=2)
+        for row in rows:
+            for name in ("values", "twin_values"):
+                row[name] = [value if np.isfinite(value) else None for value in row[name]]
+        return json.dumps(summary | {"rows": rows}, indent=2, allow_nan=False)
 
 
 def verify(*labels, samples=20, seed=0, report=None):
@@ -151,8 +154,7 @@ def verify(*labels, samples=20, seed=0, report=None):
     for label in labels:
         if not isinstance(label, str) or label not in CLAIMS:
             raise ValueError(f"no claim {label!r}; there are {', '.join(CLAIMS)}")
-    count("samples", samples)
-    count("seed", seed, minimum=0)
+    samples, seed = count("samples", samples), count("seed", seed, minimum=0)
     rows = []
     try:
         for label in labels or CLAIMS:

@@ -71,7 +71,7 @@ def min_l1(problem):
         raise ValueError(_infeasible(problem, nnls(A / unit_A, b / unit_b)[1] * unit_b))
     if solution.status != 0:
         raise RuntimeError(f"the linear program failed: {solution.message}")
-    z, dual = solution.x * (unit_b / unit_A), solution.eqlin.marginals / unit_A
+    z, dual = np.maximum(solution.x, 0) * (unit_b / unit_A), solution.eqlin.marginals / unit_A
     return MinL1(problem, problem.readout(z), dual / max(1.0, (A.T @ dual).max()))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib import cycler
 
 from wnlib.flows import PlainFlow
+from wnlib.problems import positive
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -154,11 +155,11 @@ def history(ax, trajectory, quantity="error", *, step=None, **line):
     matplotlib.axes.Axes
     """
     values = series(trajectory, quantity)[1:]
-    x = trajectory.times[1:] / (step or 1)
+    x = trajectory.times[1:] / (1 if step is None else positive("step", step))
     line = flow_style(trajectory.flow) | {"marker": None} | line
     band(ax, x, values.reshape(len(x), -1), center=np.median, **line)
     ax.set(xscale="log", yscale="log", ylabel=QUANTITIES[quantity])
-    ax.set_xlabel("iterations" if step else "time $t$")
+    ax.set_xlabel("time $t$" if step is None else "iterations")
     return ax
 
 

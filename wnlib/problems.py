@@ -18,8 +18,10 @@ def finite(name, value, ndim):
     try:
         if np.iscomplexobj(value):
             raise TypeError("complex entries")
+        if np.ma.isMaskedArray(value) or np.asarray(value).dtype.kind in "SUMm":
+            raise TypeError("masked entries, texts or dates")
         array = readonly(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if array.ndim not in np.atleast_1d(ndim):
         wanted = " or ".join(map(str, np.atleast_1d(ndim)))
@@ -33,11 +35,11 @@ def finite(name, value, ndim):
 
 def real(name, value):
     """Return ``value`` as a float, or raise ``TypeError``; ``"0.1"`` and ``True`` are mistakes."""
-    if isinstance(value, str | bytes | bool):
+    if isinstance(value, str | bytes | bool | np.bool):
         raise TypeError(f"{name} must be a number; got {value!r}")
     try:
         return float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be a number; got {value!r}") from error
 
 
@@ -71,6 +73,8 @@ def count(name, value, minimum=1):
         raise TypeError(f"{name} must be an integer; got {value!r}")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}; got {value}")
+    if value >= 2**53:
+        raise ValueError(f"{name} must be below 2^53; got {value}")
     return int(value)
 
 
@@ -144,6 +148,7 @@ class Problem:
                 raise ValueError(
                     f"signal must have one entry per column of A: {A.shape[1]}; got {len(signal)}"
                 )
+            check_magnitude("signal", signal)
             if not self.signed and (signal < 0).any():
                 raise ValueError("signal has negative entries: pass signed=True")
             object.__setattr__(self, "signal", signal)
@@ -170,6 +175,12 @@ class Problem:
 
     def readout(self, stacked):
         """Map effective weights, shape (..., n_weights), to ``z``, shape (..., n_features)."""
+        stacked = np.asarray(stacked)
+        if stacked.shape[-1:] != (self.n_weights,):
+            raise ValueError(
+                f"stacked must have shape (..., {self.n_weights}), one entry per weight; "
+                f"got shape {stacked.shape}"
+            )
         if not self.signed:
             return stacked
         return stacked[..., : self.n_features] - stacked[..., self.n_features :]
@@ -191,6 +202,8 @@ class Problem:
 
     def _features(self, z):
         z = np.asarray(z)
+        if z.dtype.kind not in "biuf":
+            raise TypeError(f"z must be an array of real numbers; got entries of type {z.dtype}")
         if z.shape[-1:] != (self.n_features,):
             raise ValueError(
                 f"z must have shape (..., {self.n_features}), one entry per feature; "
@@ -221,7 +234,8 @@ def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, 
     """
     n_measurements = count("n_measurements", n_measurements)
     n_features = count("n_features", n_features)
-    if count("sparsity", sparsity) > n_features:
+    sparsity = count("sparsity", sparsity)
+    if sparsity > n_features:
         raise ValueError(f"sparsity must be at most n_features={n_features}; got {sparsity}")
     noise = nonnegative("noise", noise)
     rng = generator(seed)
@@ -267,10 +281,11 @@ def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     size = (problem.n_weights,)
     if starts is not None:
         size = (count("starts", starts), *size)
+    rng = generator(seed)
     if shape == "constant":
         return np.full(size, scale)
     if shape == "uniform":
-        return scale * generator(seed).uniform(0.5, 1.5, size)
+        return scale * rng.uniform(0.5, 1.5, size)
     raise ValueError(f'shape must be "uniform" or "constant"; got {shape!r}')
 
 

@@ -6,20 +6,34 @@ from scipy.optimize import minimize_scalar
 
 from wnlib.charts import Chart, take_step
 from wnlib.flows import WeightNormFlow, check_start
+from wnlib.problems import count
 
 MIN_RTOL, MAX_RTOL = 1e-8, 1e-2  # of a step
-MAX_STEPS = 10_000  # several seconds
+MAX_STEPS = 10_000  # of `limit`: some ten seconds on a small problem; hardly a start needs them
 
 
-def stalls(flow, problem, x0):
-    """Tell whether the radius of a weight-normalized flow tends to zero from ``x0``, (n_weights,).
+def stalls(flow, problem, x0, *, max_steps=10_000):
+    """Tell whether the radius of a weight-normalized flow tends to zero.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    problem : Problem
+    x0 : array_like, shape (n_weights,)
+        Positive initial weights (one start).
+    max_steps : int
+        Budget of integration steps.
+
+    Returns
+    -------
+    bool
 
     Raises
     ------
     ValueError, TypeError
         For arguments out of their range.
     RuntimeError
-        If 10,000 integration steps do not decide. :func:`wnlib.limit` names that MAX_STEPS.
+        If ``max_steps`` steps do not decide. :func:`wnlib.limit` names that MAX_STEPS.
 
     Notes
     -----
@@ -32,23 +46,23 @@ def stalls(flow, problem, x0):
     x0 = check_start(flow, problem, x0)
     if x0.ndim != 1:
         raise ValueError("stalls decides for one start: call it once per row of x0")
-    answer = vanishing(flow, problem, x0)
+    answer = vanishing(flow, problem, x0, count("max_steps", max_steps))
     if answer is None:
         raise RuntimeError(
-            f"stalls is undecided after {MAX_STEPS} integration steps from x0: follow the flow "
+            f"stalls is undecided after {max_steps} integration steps from x0: follow the flow "
             "itself by integrate(flow, problem, x0, t_end)"
         )
     return answer
 
 
-def vanishing(flow, problem, x0):
+def vanishing(flow, problem, x0, max_steps=None):
     """Return what :func:`stalls` does for a checked start, and None if undecided."""
     if not (isinstance(flow, WeightNormFlow) and problem.b.any()):
         return False  # the plain flow never does; for b = 0 a vanishing radius is convergence
     if _beats_zero(problem.network_matrix @ x0**flow.depth, problem.b):
         return False
     with np.errstate(all="ignore"):  # of trial points far off
-        return _follow(flow, problem, x0)
+        return _follow(flow, problem, x0, max_steps or MAX_STEPS)
 
 
 def _beats_zero(product, b):
@@ -56,10 +70,10 @@ def _beats_zero(product, b):
     return product @ (product - 2 * b) < 0
 
 
-def _follow(flow, problem, x0):
+def _follow(flow, problem, x0, max_steps):
     chart, solver = _restart(flow, problem, np.log(x0))
     _set_tolerance(chart, solver)
-    for _ in range(MAX_STEPS):
+    for _ in range(max_steps):
         before = solver.y
         take_step(solver)
         if not chart.holds(solver.y):

@@ -6,7 +6,7 @@ from enum import StrEnum
 import numpy as np
 
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.problems import Problem
+from wnlib.problems import Problem, readonly
 
 
 class Status(StrEnum):
@@ -17,7 +17,8 @@ class Status(StrEnum):
     STALLED = "stalled"
     "The radius of a weight-normalized flow tends to zero: the loss stays at ``|b|^2 / (2L)``."
     DIVERGED = "diverged"
-    "The iterates grew beyond bounds: the step is too large. The last finite state is returned."
+    """Of ``descend``: the iterates grew beyond bounds, the step is too large. Of ``integrate``: no
+    step is small enough for the tolerance. The last good state is returned."""
     MAX_STEPS = "max_steps"
     "The time or a budget of steps ran out first; for ``limit``, also: no step made progress."
 
@@ -44,7 +45,7 @@ class Result:
     initial : numpy.ndarray, shape (n_weights,) or (starts, n_weights)
         The initial weights ``x0``.
     weights : numpy.ndarray, same shape
-        The final weights ``x``, entrywise positive for the flows.
+        The final weights ``x``, entrywise positive; zero where they have vanished.
     status : Status, or an object array of them, shape (starts,)
     """
 
@@ -55,11 +56,11 @@ class Result:
     status: Status | np.ndarray
 
     def __post_init__(self):
-        """Freeze the arrays."""
+        """Copy and freeze the arrays."""
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+                object.__setattr__(self, field.name, readonly(value, value.dtype))
 
     @property
     def stacked(self):

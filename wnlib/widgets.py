@@ -21,7 +21,7 @@ from PIL import Image
 from wnlib import plotting
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.limits import LIMIT_RESIDUAL, limit
-from wnlib.problems import count, initial_weights, positive
+from wnlib.problems import check_problem, count, initial_weights, positive
 
 SCALES = 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0
 RATIOS = 0.1, 0.3, 1.0, 10.0
@@ -52,7 +52,9 @@ def recovery_explorer(problem, scales=SCALES, ratios=RATIOS, *, first=(0.1, 0.1)
         A widget: the last line of a cell.
     """
     scales, ratios = ascending("scales", scales), ascending("ratios", ratios)
-    problem.error(np.zeros(problem.n_features))  # raises ValueError if there is no signal
+    check_problem(problem).error(
+        np.zeros(problem.n_features)
+    )  # raises ValueError if there is no signal
     if first[0] not in scales or first[1] not in ratios:
         raise ValueError(f"first must be one of {scales} and one of {ratios}; got {first}")
     return RecoveryExplorer(problem, scales, ratios, first, count("seed", seed, minimum=0), depth)
@@ -74,8 +76,9 @@ class RecoveryExplorer(ipw.VBox):
         self.first = rows[ratio.index].children[scale.index]
         super().__init__([scale, ratio, shown])
 
-    def go_live(self, _):
+    def go_live(self, change):
         """Compute at every move of finer sliders: Python has heard from a browser."""
+        change["owner"].unobserve_all("selected_index")  # once
         scale, ratio = map(finer, self.children[:2])
         seeds = range(self.seed, self.seed + 50)
         start = choices("start", seeds, self.seed, "seed of the initial weights")

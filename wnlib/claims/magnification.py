@@ -184,7 +184,7 @@ def _shortest(instance):
     """Return the stacked solution of least norm weighted by v_0^{-(L-2)}."""
     weights = _weights(instance)
     problem = Problem(instance.problem.network_matrix / weights, instance.problem.b)
-    return np.maximum(min_l1(problem).z, 0) / weights  # HiGHS returns a -1e-17 now and then
+    return min_l1(problem).z / weights
 
 
 def _weights(instance):
