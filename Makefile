@@ -24,8 +24,8 @@ test:    book ## Run all tests: the library, the chapters against their twins, t
 verify:  $(READY) ## Check every claim of the book and print the ledger (ARGS="--only ID --seed 1")
 	@$(RUN) wnlib verify $(ARGS)
 
-live:    $(READY) ## Open the chapters in JupyterLab, to change and rerun them
-	@.venv/bin/jupyter lab book/introduction.ipynb
+live:    $(READY) ## Open the chapters in JupyterLab, to change and rerun them (ARGS="--no-browser")
+	@.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/book/introduction.ipynb $(ARGS)
 
 twins:   $(READY) ## Make the executed notebooks again (NAMES="figure_1 polar" for some of them)
 	@.venv/bin/python tools/twins.py $(NAMES)
@@ -44,6 +44,7 @@ lock:    ## Choose exact versions again from requirements.txt (needs uv)
 
 clean:   ## Remove everything that these commands made
 	rm -rf .venv _build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

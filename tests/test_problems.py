@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 import wnlib as wn
 
@@ -110,6 +111,13 @@ PROBLEM = wn.Problem(A, B)
         (lambda: PROBLEM.readout(np.ones(4)), ValueError, r"stacked must have shape \(..., 3\)"),
         (lambda: PROBLEM.residual(["a", "b", "c"]), TypeError, "z must be an array of real"),
         (lambda: wn.sparse_problem(3, 2**60, 1, 0), ValueError, r"n_features must be below 2\^53"),
+        (lambda: wn.Problem(csr_array(A), [1, 1]), TypeError, r"A must be .*pass its toarray\(\)"),
+        (lambda: wn.Problem(A, [[1], [1]]), ValueError, r"b must have 1 .* pass b.ravel\(\)"),
+        (
+            lambda: wn.min_l1(wn.Problem([[1.0], [1.0]], [1.0, 2.0])),
+            ValueError,
+            "b is 3.2e-01 of its norm away from the range of A.*replace b by its projection",
+        ),
         (lambda: wn.PlainFlow(1.9), ValueError, "depth must be at least 2; got 1.9"),
         (lambda: wn.PlainFlow(1e300), ValueError, r"depth must be at most 100; got 1e\+300"),
         (lambda: wn.PlainFlow("two"), TypeError, "depth must be a number"),
@@ -145,6 +153,15 @@ ROADS = {
 def test_each_road_refuses_alike(road, flow, x0, error, words):
     with pytest.raises(error, match=words):
         ROADS[road](flow, x0)
+
+
+def test_records_at_the_prompt_fit_on_a_line():
+    problem = wn.sparse_problem(40, 100, 5, 0, signed=True)
+    x0 = wn.initial_weights(problem, 0.1, 0, starts=3)
+    assert repr(problem) == "<Problem 40 x 100, signed, with a signal>"
+    one, three = (wn.limit(wn.PlainFlow(2), problem, start) for start in (x0[0], x0))
+    assert repr(one).startswith("<Limit of PlainFlow(depth=2.0): converged, residual at most ")
+    assert "3 ends" in repr(three)
 
 
 def test_the_error_of_a_zero_signal_is_absolute():

@@ -26,7 +26,10 @@ def setup(app):
 def configure(app, config):
     """Run the chapters again when wnlib has changed; link to the repository if it is known."""
     config.nb_execution_cache_path = str(ROOT / "_build" / f".executed-{fingerprint()}")
-    config.html_theme_options |= repository_links(os.environ.get("BOOK_REPOSITORY", ""))
+    repository = os.environ.get("BOOK_REPOSITORY", "")
+    config.html_theme_options |= repository_links(repository)
+    if repository:
+        app.tags.add("published")
 
 
 def fingerprint():
@@ -71,6 +74,9 @@ def execute_side_by_side(app, env, names):
         timeout = env.mystnb_config.execution_timeout
         return single_nb_execution(notebook, str(Path(path).parent), timeout, allow_errors=False)
 
+    log = logging.getLogger(__name__)
+    if chapters:
+        log.info(f"executing {len(chapters)} chapters, in all one to two minutes ...")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for (path, notebook), result in zip(
             chapters.items(), pool.map(run, chapters.items()), strict=True
@@ -79,7 +85,7 @@ def execute_side_by_side(app, env, names):
                 seconds = {"execution_seconds": result.time}
                 bundle = CacheBundleIn(notebook, str(path), data=seconds)
                 cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-                logging.getLogger(__name__).info(f"executed {path} in {result.time:.0f} s")
+                log.info(f"executed {path} in {result.time:.0f} s")
 
 
 def cached(cache, notebook):

@@ -139,7 +139,8 @@ def check_flow(flow):
     """Raise ``TypeError`` unless ``flow`` is one of the two flows."""
     if not isinstance(flow, PlainFlow | WeightNormFlow):
         raise TypeError(
-            f"flow must be PlainFlow(depth) or WeightNormFlow(depth, ratio); got {flow!r}"
+            "flow must be PlainFlow(depth) or WeightNormFlow(depth, ratio); "
+            f"got an object of type {type(flow).__name__}"
         )
     return flow
 

@@ -106,7 +106,9 @@ class Ledger:
         lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in table]
         held = sum(row.verdict is Verdict.HOLDS for row in self.rows)
         tail = f"{held} of {len(self.rows)} claims hold; seed {self.seed}"
-        return "\n".join([*lines, "", tail + ("; interrupted" if self.interrupted else "")])
+        tail += "; interrupted" if self.interrupted else ""
+        legend = "worst must not exceed threshold; a twin that drops a hypothesis is tried on more instances"
+        return "\n".join([*lines, "", legend, tail])
 
     __repr__ = __str__
 

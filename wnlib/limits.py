@@ -25,7 +25,7 @@ from wnlib.trajectories import Result, Status
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless rounding forbids it
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Limit(Result):
     """The exact end of a flow.
 

@@ -76,6 +76,12 @@ def min_l1(problem):
 
 
 def _infeasible(problem, misfit):
+    nearest = np.linalg.lstsq(problem.A, problem.b)[0]
+    if (outside := problem.residual(nearest)) > 1e-7:
+        return (
+            f"A z = b is not feasible: b is {outside:.1e} of its norm away from the range of A. "
+            "Remove dependent rows, or replace b by its projection"
+        )
     kind = "" if problem.signed else " with z >= 0"
     remedy = "" if problem.signed else ", or pass signed=True to admit any sign"
     share = misfit / np.linalg.norm(problem.b)

@@ -20,12 +20,15 @@ def finite(name, value, ndim):
             raise TypeError("complex entries")
         if np.ma.isMaskedArray(value) or np.asarray(value).dtype.kind in "SUMm":
             raise TypeError("masked entries, texts or dates")
+        if hasattr(value, "toarray"):
+            raise TypeError("it is a sparse matrix, pass its toarray()")
         array = readonly(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if array.ndim not in np.atleast_1d(ndim):
         wanted = " or ".join(map(str, np.atleast_1d(ndim)))
-        raise ValueError(f"{name} must have {wanted} dimension(s); got shape {array.shape}")
+        remedy = f": pass {name}.ravel()" if ndim == 1 and array.size == max(array.shape) else ""
+        raise ValueError(f"{name} must have {wanted} dimension(s); got shape {array.shape}{remedy}")
     if array.size == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}")
     if not np.isfinite(array).all():
@@ -99,9 +102,9 @@ def check_magnitude(name, array):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Problem:
-    """Find a sparse ``z`` with ``A z = b``.
+    """Find a sparse ``z`` with ``A z = b``, exactly: noise in ``b`` is fitted as well.
 
     Parameters
     ----------
@@ -152,6 +155,12 @@ class Problem:
             if not self.signed and (signal < 0).any():
                 raise ValueError("signal has negative entries: pass signed=True")
             object.__setattr__(self, "signal", signal)
+
+    def __repr__(self):
+        """Say the shape; the entries would fill the screen."""
+        known = "with a signal" if self.signal is not None else "without a signal"
+        kind = ", signed" if self.signed else ""
+        return f"<Problem {self.n_measurements} x {self.n_features}{kind}, {known}>"
 
     @property
     def n_measurements(self):

@@ -34,7 +34,7 @@ def vanishes(flow, residual, start, previous, radius):
     return isinstance(flow, WeightNormFlow) & gone & (residual >= 1) & (residual < 1.01)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """The end of a flow.
 
@@ -62,6 +62,12 @@ class Result:
             if isinstance(value, np.ndarray):
                 object.__setattr__(self, field.name, readonly(value, value.dtype))
 
+    def __repr__(self):
+        """Say how it ended; the weights would fill the screen."""
+        status = str(self.status) if isinstance(self.status, Status) else f"{len(self.status)} ends"
+        residual = np.max(self.residual)
+        return f"<{type(self).__name__} of {self.flow}: {status}, residual at most {residual:.0e}>"
+
     @property
     def stacked(self):
         """Positive effective weights ``x^L``, shape (n_weights,) or (starts, n_weights)."""
@@ -83,7 +89,7 @@ class Result:
         return np.linalg.norm(self.weights, axis=-1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trajectory(Result):
     """A flow from its start to its end, recorded at a few times.
 
