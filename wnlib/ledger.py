@@ -107,7 +107,7 @@ class Ledger:
         held = sum(row.verdict is Verdict.HOLDS for row in self.rows)
         tail = f"{held} of {len(self.rows)} claims hold; seed {self.seed}"
         tail += "; interrupted" if self.interrupted else ""
-        legend = "worst must not exceed threshold; a twin that drops a hypothesis is tried on more instances"
+        legend = "worst must not exceed threshold; twins without a hypothesis see more instances"
         return "\n".join([*lines, "", legend, tail])
 
     __repr__ = __str__
