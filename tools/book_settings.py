@@ -76,7 +76,7 @@ def execute_side_by_side(app, env, names):
 
     log = logging.getLogger(__name__)
     if chapters:
-        log.info(f"executing {len(chapters)} chapters, in all one to two minutes ...")
+        log.info(f"executing {len(chapters)} chapters, {os.cpu_count()} at a time ...")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for (path, notebook), result in zip(
             chapters.items(), pool.map(run, chapters.items()), strict=True

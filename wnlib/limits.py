@@ -16,10 +16,10 @@ from functools import cache
 import numpy as np
 from scipy.optimize import brentq
 
+from wnlib import stalling
 from wnlib.flows import PlainFlow, WeightNormFlow, check_start
 from wnlib.linear_program import min_l1
 from wnlib.plain_limits import EPS, PlainLimits, StuckError, row_space
-from wnlib.stalling import vanishing
 from wnlib.trajectories import Result, Status
 
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless rounding forbids it
@@ -103,7 +103,7 @@ def _zero_limit(flow, problem, x0):
 
 def _limit_one(flow, problem, rows, rhs, x0):
     """Return weights, status, ``log rho`` and the number of steps for one start."""
-    stalls = vanishing(flow, problem, x0)
+    stalls = stalling.vanishing(flow, problem, x0, stalling.MAX_STEPS)
     if stalls:
         return np.zeros_like(x0), Status.STALLED, np.nan, 0
     path, log_rho, stuck = PlainLimits(rows, rhs, x0, flow.depth), 0.0, False

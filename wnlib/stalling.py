@@ -12,7 +12,7 @@ MIN_RTOL, MAX_RTOL = 1e-8, 1e-2  # of a step
 MAX_STEPS = 10_000  # of `limit`: some ten seconds on a small problem; hardly a start needs them
 
 
-def stalls(flow, problem, x0, *, max_steps=10_000):
+def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
     """Tell whether the radius of a weight-normalized flow tends to zero.
 
     Parameters
@@ -55,14 +55,14 @@ def stalls(flow, problem, x0, *, max_steps=10_000):
     return answer
 
 
-def vanishing(flow, problem, x0, max_steps=None):
+def vanishing(flow, problem, x0, max_steps):
     """Return what :func:`stalls` does for a checked start, and None if undecided."""
     if not (isinstance(flow, WeightNormFlow) and problem.b.any()):
         return False  # the plain flow never does; for b = 0 a vanishing radius is convergence
     if _beats_zero(problem.network_matrix @ x0**flow.depth, problem.b):
         return False
     with np.errstate(all="ignore"):  # of trial points far off
-        return _follow(flow, problem, x0, max_steps or MAX_STEPS)
+        return _follow(flow, problem, x0, max_steps)
 
 
 def _beats_zero(product, b):

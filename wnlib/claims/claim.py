@@ -8,6 +8,7 @@ import numpy as np
 from wnlib import bounds
 from wnlib.flows import PlainFlow
 from wnlib.instances import Instance, random_instance
+from wnlib.linear_program import min_l1
 from wnlib.problems import Problem
 from wnlib.trajectories import Status
 
@@ -102,6 +103,12 @@ def solution(instance):
     if not instance.problem.signed:
         return signal
     return np.concatenate([np.maximum(signal, 0), np.maximum(-signal, 0)])
+
+
+def shortest(problem, weights):
+    """Return the stacked solution of smallest weighted norm ``weights @ z``."""
+    rescaled = Problem(problem.network_matrix / weights, problem.b)  # its unknown is weights * z
+    return min_l1(rescaled).z / weights
 
 
 def excess_over_bound(instance, log_rho=0.0):

@@ -15,6 +15,7 @@ from wnlib.claims.claim import (
     converges,
     distance_to_end,
     excess_over_bound,
+    shortest,
     solution,
     tight_instance,
     weight_norm,
@@ -132,12 +133,8 @@ def _potential(instance, z):
 
 def _rate(instance, h=1e-4):
     """Slope of the scalar equation at its root, by a difference quotient, and its lower bound."""
-    flow, problem, x0, log_rho = (
-        instance.flow,
-        instance.problem,
-        instance.x0,
-        instance.limit.log_rho,
-    )
+    flow, problem, x0 = instance.flow, instance.problem, instance.x0
+    log_rho = instance.limit.log_rho
 
     def excess(s):
         end = limit(PlainFlow(flow.depth), problem, x0 * np.exp(-s / flow.depth))
@@ -167,7 +164,7 @@ def _short_start(rng):
     if rng.integers(2):
         return _two_weights(rng)
     drawn = random_instance(rng, weight_norm=True)
-    R = np.sum(_shortest(drawn) ** (2 / drawn.flow.depth))
+    R = np.sum(shortest(drawn.problem, _weights(drawn)) ** (2 / drawn.flow.depth))
     x0 = drawn.x0 * np.sqrt(rng.uniform(0.05, 0.98) * R / np.sum(drawn.x0**2))
     flow = WeightNormFlow(drawn.flow.depth, 10 ** rng.uniform(-2, 1))
     return replace(drawn, flow=flow, x0=x0)
@@ -180,22 +177,17 @@ def _two_weights(rng):
     return Instance(WeightNormFlow(2, ratio), Problem([[1.0, 0.95]], [1.0]), x0)
 
 
-def _shortest(instance):
-    """Return the stacked solution of least norm weighted by v_0^{-(L-2)}."""
-    weights = _weights(instance)
-    problem = Problem(instance.problem.network_matrix / weights, instance.problem.b)
-    return min_l1(problem).z / weights
-
-
 def _weights(instance):
+    """Return ``v_0^{-(L-2)}``: ones for depth 2."""
     return (instance.x0 / np.linalg.norm(instance.x0)) ** (2 - instance.flow.depth)
 
 
 def _excess_of_limit(instance, factor):
     """Excess of the (weighted) norm of the limit over a factor times its bound."""
     L, ratio, R0 = instance.flow.depth, instance.flow.ratio, np.sum(instance.x0**2)
-    z = _shortest(instance)
-    excess = _weights(instance) @ (instance.limit.stacked - z)
+    weights = _weights(instance)
+    z = shortest(instance.problem, weights)
+    excess = weights @ (instance.limit.stacked - z)
     if L == 2:
         Q, on = z.sum(), z > 0
         K = z[on] / Q @ np.log(z[on] / Q * R0 / instance.x0[on] ** 2)

@@ -14,13 +14,12 @@ from wnlib.claims.claim import (
     distance_to_end,
     excess_over_bound,
     plain,
+    shortest,
     solution,
     tight_instance,
 )
 from wnlib.flows import PlainFlow
 from wnlib.limits import limit
-from wnlib.linear_program import min_l1
-from wnlib.problems import Problem
 
 
 def _dissipation(instance, power):
@@ -103,15 +102,16 @@ def _shape_excess(instance, power):
     """Excess of the weighted l1 norm of a tiny start's limit over the smallest weighted norm."""
     problem, shape, L = instance.problem, instance.x0, instance.flow.depth
     weights = shape ** (-power)
-    smallest = min_l1(Problem(problem.network_matrix / weights, problem.b))
+    z = shortest(problem, weights)
+    smallest = weights @ z
     # (scale / size of the limit)^{L-2}, or (scale / size)^L for depth 2, is about e^{-40}
     log_scale = -40 / (L - 2 or L)
     tiny = limit(instance.flow, problem, shape * np.exp(log_scale))
-    excess = weights @ tiny.stacked / smallest.norm - 1
+    excess = weights @ tiny.stacked / smallest - 1
     if L > 2:
         return excess
-    allowed = _entropy(smallest.z / weights, shape**L) - _entropy(tiny.stacked, shape**L)
-    return excess - allowed / smallest.norm / 40
+    allowed = _entropy(z, shape**L) - _entropy(tiny.stacked, shape**L)
+    return excess - allowed / smallest / 40
 
 
 def _entropy(z, shape):
