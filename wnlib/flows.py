@@ -11,7 +11,11 @@ and the flow moves the ``n_measurements`` numbers ``m`` by ``m' = clock * (A x^L
     weight normalization:  x = r w / |w|,       clock = r^2 (r / |w|)^{L-2},
                            r^2 = |x_b|^2 + ratio * log(|w|^2 / |x_b|^2).
 
-A flow holds only its parameters; ``integrate``, ``descend`` and ``limit`` are functions of it.
+A flow holds only its parameters; ``integrate``, ``descend`` and ``limit`` are functions of it. All
+they know of it they ask it: how it moves (``state``, ``velocity``, ``weights``), and what follows
+from that (``lift``, ``log_kappa``, ``metric``). A subclass that moves in another way is followed as
+it says by ``descend`` and the weights form of ``integrate``; what follows for the flows here does
+not follow for it, so it gives that anew, or what needs it is refused.
 """
 
 from dataclasses import dataclass
@@ -46,77 +50,35 @@ def shift(log_w, a, power):
 
 
 @dataclass(frozen=True)
-class PlainFlow:
-    """Gradient flow ``x' = -A^T(A x^L - b) * x^{L-1}``.
+class PlainLift:
+    """The mirror form of the plain flow: ``x = w``, in its own time."""
 
-    Parameters
-    ----------
-    depth : float
-        ``2 <= L <= 100``.
-    """
+    def squared_radius(self, log_growth, anchored):
+        """Return ``|x|^2`` where ``|w|^2`` has grown by ``exp(log_growth)`` since the anchor's."""
+        return anchored * np.exp(log_growth)
 
-    depth: float
-
-    def __post_init__(self):
-        """Validate."""
-        object.__setattr__(self, "depth", check_depth(self.depth))
-
-    def velocity(self, problem, x):
-        """Return ``x'``, shape (n_weights,)."""
-        A, L = problem.network_matrix, self.depth
-        return -(A.T @ (A @ x**L - problem.b)) * x ** (L - 1)
-
-    def metric(self, stacked):
-        """Return ``B`` with ``d/dt x^L = -L B h``: ``diag(x^{2L-2})``, (n_weights, n_weights)."""
-        return np.diag(stacked ** (2 - 2 / self.depth))
-
-    def from_lift(self, log_w, squared_radius):
+    def weights(self, log_w, anchored):
         """Return ``(log x, log clock, derivative)`` at a lift anchored at a radius.
 
-        ``squared_radius`` is ``|x_b|^2`` of the anchor. ``derivative(dlog_w)`` maps
-        changes of ``log w``, shape (n_weights, k), to those of ``log x``, same shape, and of
-        ``log clock``, shape (k,).
+        ``anchored`` is ``|x_b|^2`` of the anchor. ``derivative(dlog_w)`` maps changes of ``log w``,
+        shape (n_weights, k), to those of ``log x``, same shape, and of ``log clock``, shape (k,).
         """
         return log_w, 0.0, lambda dlog_w: (dlog_w, np.zeros(dlog_w.shape[1]))
 
 
 @dataclass(frozen=True)
-class WeightNormFlow:
-    """Gradient flow of ``(r, u)`` with ``x = r u / |u|``, rates ``eta_u = 1``, ``eta_r = ratio``.
-
-    Parameters
-    ----------
-    depth : float
-        ``2 <= L <= 100``.
-    ratio : float
-        ``eta_r / eta_u``; small: the direction learns faster than the length.
-    """
+class NormalizedLift:
+    """The mirror form of weight normalization: ``x = r w / |w|``, in a clock of its own."""
 
     depth: float
     ratio: float
 
-    def __post_init__(self):
-        """Validate."""
-        object.__setattr__(self, "depth", check_depth(self.depth))
-        object.__setattr__(self, "ratio", positive("ratio", self.ratio))
+    def squared_radius(self, log_growth, anchored):
+        """Return ``r^2`` as :meth:`PlainLift.squared_radius` does; not positive: it vanished."""
+        return anchored + self.ratio * log_growth
 
-    def velocity(self, problem, r, u):
-        """Return ``(r', u')``: minus the gradient of the loss, times the rates."""
-        norm = np.linalg.norm(u)
-        direction = u / norm
-        gradient = -PlainFlow(self.depth).velocity(problem, r * direction)
-        radial = gradient @ direction
-        return -self.ratio * radial, -(r / norm) * (gradient - radial * direction)
-
-    def metric(self, stacked):
-        """Return ``B`` with ``d/dt x^L = -L B h``, where ``|u| = 1``, (n_weights, n_weights)."""
-        power = stacked ** (2 / self.depth)
-        R = power.sum()
-        rank_one = (self.ratio / R - 1) * np.outer(stacked, stacked)
-        return rank_one + R * np.diag(stacked**2 / power)
-
-    def from_lift(self, log_w, squared_radius):
-        """Return ``(log x, log clock, derivative)``, as :meth:`PlainFlow.from_lift` does.
+    def weights(self, log_w, anchored):
+        """Return ``(log x, log clock, derivative)``, as :meth:`PlainLift.weights` does.
 
         Extended by ``x = 0`` to lifts whose squared radius would not be positive.
         """
@@ -124,7 +86,7 @@ class WeightNormFlow:
         share = np.exp(2 * (log_w - top))
         log_norm2 = 2 * top + np.log(share.sum())
         share /= share.sum()
-        R = squared_radius + self.ratio * (log_norm2 - np.log(squared_radius))
+        R = self.squared_radius(log_norm2 - np.log(anchored), anchored)
         log_R = np.log(R) if R > 0 else -np.inf
 
         def derivative(dlog_w):
@@ -135,14 +97,227 @@ class WeightNormFlow:
         return log_w + (log_R - log_norm2) / 2, (L * log_R - (L - 2) * log_norm2) / 2, derivative
 
 
+MOTION = ("state", "velocity", "weights")  # how a flow moves
+FOLLOWS = {"metric": MOTION, "log_kappa": MOTION, "lift": (*MOTION, "log_kappa")}  # from what
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What the roads ask of a flow. A flow of one's own derives from it, or from one below.
+
+    Parameters
+    ----------
+    depth : float
+        ``2 <= L <= 100``.
+
+    Notes
+    -----
+    A state is a tuple of arrays. It holds all that changes: where rates depend on time, time is one
+    of its parts.
+    """
+
+    depth: float
+
+    lift = None  # the mirror form, as PlainLift has it, where there is one
+
+    def __init_subclass__(cls, **options):
+        """Take from a class that moves in another way what does not follow for it any more."""
+        super().__init_subclass__(**options)
+        for name, causes in FOLLOWS.items():
+            if _rank(cls, name) > min(_rank(cls, cause) for cause in causes):
+                setattr(cls, name, None if name == "lift" else _unknown(name))
+
+    def __post_init__(self):
+        """Validate."""
+        object.__setattr__(self, "depth", check_depth(self.depth))
+
+    def state(self, x0):
+        """Return what moves, as a tuple of arrays, where the flow starts from weights ``x0``."""
+        raise NotImplementedError(f"{type(self).__name__} must define state(x0)")
+
+    def velocity(self, problem, *state):
+        """Return the derivative of the state in time: an array, or a tuple of its parts."""
+        raise NotImplementedError(f"{type(self).__name__} must define velocity(problem, *state)")
+
+    def weights(self, *state):
+        """Return the weights ``x`` of a state, shape (n_weights,)."""
+        raise NotImplementedError(f"{type(self).__name__} must define weights(*state)")
+
+    def metric(self, stacked):
+        """Return ``B`` with ``d/dt x^L = -L B h``, ``h = A^T(A x^L - b)``, at ``x^L``."""
+        raise NotImplementedError(f"{type(self).__name__} must define metric(stacked)")
+
+    def log_kappa(self, radius):
+        """Return ``log kappa`` at lengths ``|x|``: ``A^T`` alone moves ``psi(kappa^L x^L)``."""
+        raise NotImplementedError(f"{type(self).__name__} must define log_kappa(radius)")
+
+    def from_lift(self, log_w, anchored):
+        """Return what the lift does, for what has not asked :func:`check_mirror` itself."""
+        return check_mirror(self).weights(log_w, anchored)
+
+    @property
+    def motion(self):
+        """The class below whose motion this is; None if it moves in a way of its own."""
+        for kind in (PlainFlow, WeightNormFlow):
+            if all(getattr(type(self), name) is getattr(kind, name) for name in MOTION):
+                return kind
+        return None
+
+    @property
+    def can_stall(self):
+        """Whether the radius may vanish although ``b`` is not zero."""
+        return self.motion is not PlainFlow
+
+
+def _rank(cls, name):
+    """Return how far up among the bases of a class a name is defined: 0 in the class itself."""
+    return next(i for i, base in enumerate(cls.__mro__) if name in vars(base))
+
+
+def _unknown(name):
+    def refuse(self, *_):
+        raise TypeError(
+            f"{type(self).__name__} moves in a way of its own, for which {name} is not known: "
+            f"define {name} in the class"
+        )
+
+    return refuse
+
+
+@dataclass(frozen=True)
+class PlainFlow(Flow):
+    """Gradient flow ``x' = -A^T(A x^L - b) * x^{L-1}``.
+
+    Parameters
+    ----------
+    depth : float
+        ``2 <= L <= 100``.
+    """
+
+    def state(self, x0):
+        """Return ``(x,)``."""
+        return (x0,)
+
+    def velocity(self, problem, x):
+        """Return ``x'``, shape (n_weights,)."""
+        A, L = problem.network_matrix, self.depth
+        return -(A.T @ (A @ x**L - problem.b)) * x ** (L - 1)
+
+    def weights(self, x):
+        """Return ``x``."""
+        return x
+
+    def metric(self, stacked):
+        """Return ``B`` with ``d/dt x^L = -L B h``: ``diag(x^{2L-2})``, (n_weights, n_weights)."""
+        return np.diag(stacked ** (2 - 2 / self.depth))
+
+    def log_kappa(self, radius):
+        """Return 0, in the shape of ``radius``: the plain flow moves ``psi(x^L)`` itself."""
+        return np.zeros_like(radius, dtype=float)
+
+    @property
+    def lift(self):
+        """The mirror form."""
+        return PlainLift()
+
+
+@dataclass(frozen=True)
+class WeightNormFlow(Flow):
+    """Gradient flow of ``(r, u)`` with ``x = r u / |u|``, rates ``eta_u = 1``, ``eta_r = ratio``.
+
+    Parameters
+    ----------
+    depth : float
+        ``2 <= L <= 100``.
+    ratio : float
+        ``eta_r / eta_u``; small: the direction learns faster than the length.
+    """
+
+    ratio: float
+
+    def __post_init__(self):
+        """Validate."""
+        super().__post_init__()
+        object.__setattr__(self, "ratio", positive("ratio", self.ratio))
+
+    def state(self, x0):
+        """Return ``(r, u)`` with ``|u| = 1``."""
+        r = np.linalg.norm(x0)
+        return r, x0 / r
+
+    def velocity(self, problem, r, u):
+        """Return ``(r', u')``: minus the gradient of the loss, times the rates."""
+        norm = np.linalg.norm(u)
+        direction = u / norm
+        gradient = -PlainFlow(self.depth).velocity(problem, r * direction)
+        radial = gradient @ direction
+        return -self.ratio * radial, -(r / norm) * (gradient - radial * direction)
+
+    def weights(self, r, u):
+        """Return ``x = r u / |u|``."""
+        return r * u / np.linalg.norm(u)
+
+    def metric(self, stacked):
+        """Return ``B`` with ``d/dt x^L = -L B h``, where ``|u| = 1``, (n_weights, n_weights)."""
+        power = stacked ** (2 / self.depth)
+        R = power.sum()
+        rank_one = (self.ratio / R - 1) * np.outer(stacked, stacked)
+        return rank_one + R * np.diag(stacked**2 / power)
+
+    def log_kappa(self, radius):
+        """Return ``r^2 / (2 ratio) - log r``, in the shape of ``radius``."""
+        return np.square(radius) / (2 * self.ratio) - np.log(radius)
+
+    @property
+    def lift(self):
+        """The mirror form."""
+        return NormalizedLift(self.depth, self.ratio)
+
+
 def check_flow(flow):
-    """Raise ``TypeError`` unless ``flow`` is one of the two flows."""
-    if not isinstance(flow, PlainFlow | WeightNormFlow):
+    """Raise ``TypeError`` unless ``flow`` is a flow."""
+    if not isinstance(flow, Flow):
         raise TypeError(
             "flow must be PlainFlow(depth) or WeightNormFlow(depth, ratio); "
             f"got an object of type {type(flow).__name__}"
         )
     return flow
+
+
+def check_mirror(flow):
+    """Return the lift of a flow, or raise ``TypeError`` if it has no mirror form."""
+    if (lift := check_flow(flow).lift) is None:
+        raise TypeError(
+            f"{type(flow).__name__} has no mirror form: it moves in a way of its own and gives no "
+            'lift. Follow it by integrate(..., form="weights") or descend'
+        )
+    return lift
+
+
+def vector_form(flow, problem, x0):
+    """Return a flow from ``x0`` as an equation for one vector, all parts of the state in a row.
+
+    Returns
+    -------
+    start : numpy.ndarray, shape (size,)
+    velocity : callable
+        Maps a vector to its derivative in time, same shape.
+    weights : callable
+        Maps a vector to the weights ``x``, shape (n_weights,).
+    """
+    state = flow.state(x0)
+    shapes = [np.shape(part) for part in state]
+    ends = np.cumsum([np.size(part) for part in state])[:-1]
+
+    def parts(vector):
+        split = np.split(vector, ends)
+        return [part.reshape(shape)[()] for part, shape in zip(split, shapes, strict=True)]
+
+    def velocity(vector):
+        change = flow.velocity(problem, *parts(vector))
+        return np.hstack(change if isinstance(change, tuple) else (change,))
+
+    return np.hstack(state), velocity, lambda vector: flow.weights(*parts(vector))
 
 
 def check_start(flow, problem, x0):
@@ -160,6 +335,6 @@ def check_start(flow, problem, x0):
         largest = x0.max(axis=-1)
     if not (np.isfinite(residual).all() and (largest < 1e140).all()):
         raise ValueError("x0 is too large: A x0^depth overflows. Choose a smaller scale")
-    if isinstance(flow, WeightNormFlow) and (largest < 1e-140).any():
+    if flow.can_stall and (largest < 1e-140).any():
         raise ValueError("x0 is too small: its squared radius underflows. Choose a larger scale")
     return x0

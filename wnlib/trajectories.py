@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.flows import Flow
 from wnlib.problems import Problem, readonly
 
 
@@ -19,8 +19,13 @@ class Status(StrEnum):
     DIVERGED = "diverged"
     """Of ``descend``: the iterates grew beyond bounds, the step is too large. Of ``integrate``: no
     step is small enough for the tolerance. The last good state is returned."""
+    CROSSED_ZERO = "crossed_zero"
+    """Of ``descend``: a step carried a weight through zero, where the theory ends: the step is too
+    large. The last good state is returned."""
+    UNFINISHED = "unfinished"
+    "Of ``limit``: it could not certify its answer; ``message`` says why."
     MAX_STEPS = "max_steps"
-    "The time or a budget of steps ran out first; for ``limit``, also: no step made progress."
+    "The time or a budget of steps ran out first."
 
 
 def vanishes(flow, residual, start, previous, radius):
@@ -31,7 +36,7 @@ def vanishes(flow, residual, start, previous, radius):
     the plain flow never stalls.)
     """
     gone = (radius <= 1e-3 * start) & (radius <= previous)
-    return isinstance(flow, WeightNormFlow) & gone & (residual >= 1) & (residual < 1.01)
+    return flow.can_stall & gone & (residual >= 1) & (residual < 1.01)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,7 +54,7 @@ class Result:
     status : Status, or an object array of them, shape (starts,)
     """
 
-    flow: PlainFlow | WeightNormFlow
+    flow: Flow
     problem: Problem
     initial: np.ndarray
     weights: np.ndarray
