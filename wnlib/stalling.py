@@ -55,7 +55,7 @@ def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
     return answer
 
 
-def vanishing(flow, problem, x0, max_steps):
+def vanishing(flow, problem, x0, max_steps, candidates=()):
     """Return what :func:`stalls` does for a checked start, and None if undecided."""
     if not (isinstance(flow, WeightNormFlow) and problem.b.any()):
         return False  # the plain flow never does; for b = 0 a vanishing radius is convergence
