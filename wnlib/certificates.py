@@ -14,13 +14,14 @@ start by the factor ``e^delta``. The *relative gap* is the sum over that of the 
 
 Rounding hides which point of ``S`` it is where many orders of magnitude lie between ``z`` and
 ``beta / rho``: ``y`` then is a difference of large numbers. If the columns of ``A`` at such entries
-are independent, ``A z = b`` alone determines them. Otherwise their dependencies must see no
-difference between ``y`` at ``z`` and the start.
+are independent, ``A z = b`` alone determines them. Otherwise the reduced costs of ``y`` at ``z`` and
+of the start must agree.
 """
 
 import numpy as np
 
-EPS = np.finfo(float).eps
+from wnlib.bases import EPS, Basis, pivots
+
 RESOLVED = 1e-6  # a delta known to that is known: its square is within any tolerance
 INDEPENDENT = 1e-10  # singular values above that share determine entries to about RESOLVED
 
@@ -74,7 +75,7 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
             terms = np.where(np.isfinite(here), terms, unused)  # zero as a float
             known, scale = here, gamma * value.sum()
     hidden = (noise > RESOLVED * known) & (stacked > 0)
-    if not _determined(matrix, c, here, noise, multipliers, hidden):
+    if not _determined(matrix, c, here, hidden, log_z):
         return np.inf
     return float(terms.sum() / scale)
 
@@ -93,17 +94,17 @@ def _power_gap(t, depth):
     return np.where(t > 0, np.where(np.abs(e) * (1 + a) < 1e-4, near, far), np.inf)
 
 
-def _determined(matrix, c, here, noise, multipliers, hidden):
+def _determined(matrix, c, here, hidden, log_z):
     """Tell whether entries of which rounding hides ``y`` are the right ones nevertheless."""
     if not hidden.any():
         return True
-    columns, c, here, noise = matrix[:, hidden], c[hidden], here[hidden], noise[hidden]
-    _, sigma, dependencies = np.linalg.svd(columns / (weight := np.linalg.norm(columns, axis=0)))
-    rank = np.sum(sigma > INDEPENDENT * sigma[0])
-    for k in dependencies[rank:] / weight:
-        start, end, slack = k @ c, k @ here, multipliers @ (columns @ k)
-        allowed = RESOLVED * (np.abs(k) @ np.abs(here))
-        tied = abs(start) + abs(slack) <= np.abs(k) @ noise
-        if not (abs(end - start + slack) <= allowed or (tied and abs(end) <= allowed)):
-            return False
-    return True
+    columns, c, here = matrix[:, hidden], c[hidden], here[hidden]
+    basis = Basis(columns, columns[:, 0], pivots(columns))
+    basis = Basis(columns, columns[:, 0], basis.exchange(2 * log_z[hidden]))
+    independent = columns[:, basis.inside]
+    sigma = np.linalg.svd(independent / np.linalg.norm(independent, axis=0), compute_uv=False)
+    if sigma[-1] < INDEPENDENT * sigma[0]:
+        return False
+    difference = basis.reduced(here, 4 * EPS) - basis.reduced(c, 4 * EPS)
+    sizes = here[basis.outside] + np.abs(here[basis.inside]) @ np.abs(basis.W)
+    return bool((np.abs(difference) <= RESOLVED * sizes).all())

@@ -20,10 +20,11 @@ import numpy as np
 from scipy.optimize import brentq
 
 from wnlib import stalling
+from wnlib.bases import EPS, StuckError
 from wnlib.certificates import relative_gap, unit_of_multipliers
 from wnlib.flows import check_mirror, check_start
 from wnlib.linear_program import min_l1
-from wnlib.plain_limits import EPS, PlainLimits, StuckError, row_space
+from wnlib.plain_limits import PlainLimits, row_space
 from wnlib.threads import one_blas_thread
 from wnlib.trajectories import Result, Status
 

@@ -13,26 +13,21 @@ in the row space of ``A``. In the coordinate ``y = (z^{-gamma} - 1) / gamma``, `
 so ``z_B`` are coordinates for everything, and the *reduced costs* ``c_N - W^T c_B`` are all that is
 left of the start. If ``B`` holds the columns of greatest weight ``D = -dz/dy = z^{1+gamma}``, nothing
 cancels: not where entries lie hundreds of orders of magnitude apart, nor where ``rho`` is
-``e^{1000}`` and columns tie. Newton's matrix, scaled, is then ``1 + G G^T`` with small entries
-``G = D_B^{-1/2} W D_N^{1/2}``. All that is kept of ``z`` is ``log z``, and rows are compared with their
-own terms only, so nothing leaves the range of floats. What rounding cannot tell from zero, in
-``W``, the right hand side and the reduced costs, is zero.
+``e^{1000}`` and columns tie. All that is kept of ``z`` is ``log z``, and rows are compared with
+their own terms only, so nothing leaves the range of floats. Newton's matrix for ``log z_B`` is
+``1 + T H^T`` with ``T = W z_N / z_B`` and ``H = W (z_N / z_B)^gamma``.
 """
 
 from contextlib import suppress
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr, solve_triangular
+from scipy.linalg import qr
 from scipy.optimize import linprog
 from scipy.special import logsumexp
 
-EPS = np.finfo(float).eps
+from wnlib.bases import EPS, Basis, StuckError, pivots
+
 MAX_STEPS = 3000  # Newton steps per start; typical are 10 to 100
-CROWDED = 4.0  # two columns change places from such an entry of G: det(A_B)^2 grows 16-fold
-
-
-class StuckError(Exception):
-    """Newton's method made no progress; the message says where."""
 
 
 def box_cox(v, gamma):
@@ -41,13 +36,12 @@ def box_cox(v, gamma):
 
 
 def row_space(problem):
-    """Return ``A`` and ``b`` in units of order one, the rank of ``A``, and these units.
+    """Return ``A`` and ``b`` in units of order one, and these units.
 
     Returns
     -------
     A : numpy.ndarray, shape (n_measurements, n_weights)
     b : numpy.ndarray, shape (n_measurements,)
-    rank : int
     row_scale : numpy.ndarray, shape (n_measurements,)
         What the rows of the problem are multiplied by: a power of two each.
     log_size : float
@@ -64,67 +58,20 @@ def row_space(problem):
     A, b = A * row_scale[:, None], b * row_scale
     size = np.rint(np.log2(np.abs(b).max()))
     b = b / np.exp2(size)
-    Q, R, _ = qr(A, mode="economic", pivoting=True)
-    diagonal = np.abs(np.diag(R))
-    rank = int(np.sum(diagonal > diagonal[0] * max(A.shape) * EPS))
-    misfit = np.linalg.norm(b - Q[:, :rank] @ (Q[:, :rank].T @ b)) / np.linalg.norm(b)
+    inside = pivots(A)
+    misfit = outside_range(A[:, inside], b)
     if misfit > 5e-13:  # half of what a limit may have as its residual
         raise ValueError(
             f"A z = b is not feasible: b is {misfit:.1e} of its norm away from the range of A, "
-            f"which has rank {rank}. Remove dependent rows, or replace b by its projection"
+            f"which has rank {len(inside)}. Remove dependent rows, or replace b by its projection"
         )
-    return A, b, rank, row_scale, size * np.log(2)
+    return A, b, row_scale, size * np.log(2)
 
 
-class Basis:
-    """Columns ``B`` of ``A``, and the others in terms of them: ``A_N = A_B W``, ``b = A_B rhs``."""
-
-    def __init__(self, A, b, inside):
-        self.inside = np.asarray(inside)
-        self.outside = np.setdiff1d(np.arange(A.shape[1]), self.inside)
-        Q, R = qr(A[:, self.inside], mode="economic")
-        if not np.abs(np.diag(R)).min() > 0:
-            raise StuckError("a basis of columns is singular")
-        self.inverse = solve_triangular(R, Q.T)
-        targets = np.column_stack([A[:, self.outside], b])
-        W = solve_triangular(R, Q.T @ targets)
-        # one refinement, and what is left is the rounding of a solution known to be that of W
-        W += self.inverse @ (targets - A[:, self.inside] @ W)
-        spread = np.abs(self.inverse) @ np.abs(A[:, self.inside])
-        error = 2 * EPS * (spread @ np.abs(W) + np.abs(self.inverse) @ np.abs(targets))
-        W[np.abs(W) <= error] = 0.0
-        self.W, self.rhs = W[:, :-1], W[:, -1]
-        self.error = error[:, :-1]
-        self.log_rhs, self.sign_rhs = np.log(np.abs(self.rhs)), np.sign(self.rhs)
-        self.ones = self.reduced(np.ones(A.shape[1]), 4 * EPS)
-
-    def reduced(self, c, noise):
-        """Return ``c_N - W^T c_B``, or 0 where that is rounding; ``c`` has relative ``noise``."""
-        inside, outside = c[self.inside], c[self.outside]
-        value = outside - inside @ self.W
-        rounding = noise * (np.abs(outside) + np.abs(inside) @ np.abs(self.W))
-        rounding += np.abs(inside) @ self.error
-        return np.where(np.abs(value) <= rounding, 0.0, value)
-
-    def exchange(self, log_weight):
-        """Return columns of a basis, by weight, in which no weighted entry of ``W`` is crowded."""
-        inside, outside, W = self.inside.copy(), self.outside.copy(), self.W.copy()
-        half = log_weight / 2
-        for _ in range(50 * len(inside) + 100 if W.size else 0):
-            G = np.abs(W) * np.exp(np.clip(half[outside] - half[inside][:, None], -300, 300))
-            i, j = np.unravel_index(np.argmax(G), G.shape)
-            if G[i, j] <= CROWDED:
-                break
-            row, column = W[i] / W[i, j], W[:, j].copy()
-            product = np.outer(column, row)
-            pivoted = W - product
-            pivoted[np.abs(pivoted) <= 32 * EPS * (np.abs(W) + np.abs(product))] = 0.0
-            pivoted[:, j] = -column / column[i]
-            pivoted[i] = row
-            pivoted[i, j] = 1 / column[i]
-            W, inside[i], outside[j] = pivoted, outside[j], inside[i]
-        # graded from large to small, Cholesky's factors keep the small to relative accuracy
-        return inside[np.argsort(-half[inside], kind="stable")]
+def outside_range(independent, b):
+    """Return the distance of ``b`` from the range of independent columns, relative to ``b``."""
+    Q = qr(independent, mode="economic")[0]
+    return np.linalg.norm(b - Q @ (Q.T @ b)) / np.linalg.norm(b)
 
 
 class PlainLimits:
@@ -133,8 +80,8 @@ class PlainLimits:
     The state is ``q = log z_B``, and the start ``e^{-(s + w)}``.
     """
 
-    def __init__(self, A, b, rank, row_scale, log_size, log_beta, depth):
-        self.A, self.b, self.rank, self.row_scale = A, b, rank, row_scale
+    def __init__(self, A, b, row_scale, log_size, log_beta, depth):
+        self.A, self.b, self.row_scale = A, b, row_scale
         self.gamma = 1 - 2 / depth
         self.log_size = log_size
         self.columns, self.log_beta = np.arange(A.shape[1]), log_beta - log_size
@@ -143,8 +90,7 @@ class PlainLimits:
 
     def reset(self):
         """Start at the limit from a constant start of the size of the solutions, or near it."""
-        inside = qr(self.A, mode="r", pivoting=True)[1][: self.rank]
-        self.basis = Basis(self.A, self.b, inside)
+        self.basis = Basis(self.A, self.b, pivots(self.A))
         self.w = np.zeros(len(self.log_beta))
         log_size = np.log(np.linalg.norm(self.basis.rhs) / np.sqrt(len(self.w)))
         self.s = -log_size
@@ -172,7 +118,7 @@ class PlainLimits:
             with suppress(StuckError):
                 self.correct(1e-4, max_steps=20)
             self.anchor(self.scaled())
-            g, terms = self.misfit(self.q, self.outside(self.q, self.s, self.w)[0])
+            g, terms, _ = self.misfit(self.q, self.outside(self.q, self.s, self.w)[0])
             if (np.abs(g) <= 1e-3 * terms).all():
                 return True
         return False
@@ -197,13 +143,9 @@ class PlainLimits:
     def restrict(self, keep):
         """Keep only some columns, if they can solve ``A z = b`` by themselves."""
         A = self.A[:, keep]
-        Q, R, _ = qr(A, mode="economic", pivoting=True)
-        diagonal = np.abs(np.diag(R))
-        rank = int(np.sum(diagonal > diagonal[0] * max(A.shape) * EPS))
-        outside = self.b - Q[:, :rank] @ (Q[:, :rank].T @ self.b)
-        if np.linalg.norm(outside) > 1e-13 * np.linalg.norm(self.b):
+        if outside_range(A[:, pivots(A)], self.b) > 1e-13:
             raise StuckError("some entries are nearly zero on all solutions")
-        self.A, self.rank = A, rank
+        self.A = A
         self.columns, self.log_beta = self.columns[keep], self.log_beta[keep]
         self.reset()
 
@@ -241,20 +183,11 @@ class PlainLimits:
         return -log_P_outside / gamma, W * np.exp(log_P - log_P_outside)
 
     def misfit(self, q, p):
-        """Return ``(rhs - z_B - W z_N) / z_B``, and the same with the sizes of the terms."""
-        shares = self.basis.W * np.exp(p - q[:, None])
+        """Return ``(rhs - z_B - W z_N) / z_B``, the sizes of its terms, and ``T = W z_N / z_B``."""
+        T = self.basis.W * np.exp(p - q[:, None])
         wanted = np.exp(self.basis.log_rhs - q)
-        misfit = self.basis.sign_rhs * wanted - 1 - shares.sum(axis=1)
-        return misfit, wanted + 1 + np.abs(shares).sum(axis=1)
-
-    def kernel(self, q, p):
-        """Return ``G``, and a solver with ``1 + G G^T``."""
-        G = self.basis.W * np.exp((1 + self.gamma) / 2 * (p - q[:, None]))
-        try:
-            factor = cho_factor(np.eye(len(q)) + G @ G.T, check_finite=False)
-        except (LinAlgError, ValueError) as error:
-            raise StuckError("Newton's matrix is singular") from error
-        return G, lambda g: cho_solve(factor, g, check_finite=False)
+        misfit = self.basis.sign_rhs * wanted - 1 - T.sum(axis=1)
+        return misfit, wanted + 1 + np.abs(T).sum(axis=1), T
 
     def correct(self, tol, max_steps=100):
         """Newton's method at fixed ``s``, until no row misfits by ``tol`` of its terms.
@@ -262,39 +195,38 @@ class PlainLimits:
         Or until no step reduces the misfit, near rounding. Returns ``log z_N`` and ``H``.
         """
         p, H = self.outside(self.q, self.s, self.w)
-        g, terms = self.misfit(self.q, p)
+        g, terms, T = self.misfit(self.q, p)
         for _ in range(max_steps):
             worst = np.abs(g / terms).max()
             if not np.isfinite(worst):
                 raise StuckError("the path left its domain")
             if worst <= tol:
                 return p, H
-            x = np.exp((1 - self.gamma) / 2 * (self.q - self.q.max()))
-            dq = self.kernel(self.q, p)[1](g * x) / x
-            found = self.search(dq, g, x, worst, H)
+            found = self.search(_solve(T, H, g), g, worst, H)
             if found is None:
                 if worst > 1e-11:
                     raise StuckError(f"no Newton step reduces the misfit {worst:.0e}")
                 return p, H
-            self.q, p, H, g, terms = found
+            self.q, p, H, g, terms, T = found
             self.n_steps += 1
         raise StuckError(f"{max_steps} Newton steps left a misfit of {worst:.0e}")
 
-    def search(self, dq, g, x, worst, H):
+    def search(self, dq, g, worst, H):
         """Return a point along Newton's direction, straight in ``y``, where enough is gained."""
         # The fastest growing entry grows at most twentyfold.
         fastest = max(dq.max(), (dq @ H).max(initial=0.0))
         t = min(1.0, -box_cox(-3.0, self.gamma) / max(fastest, 1e-300))
-        descent = -(g * x * x) @ dq
+        weights = np.exp((1 - self.gamma) * (self.q - self.q.max()))
+        descent = -(g * weights) @ dq
         for _ in range(30):
             q = self.q + box_cox_log(t * dq, self.gamma)
             p, H_trial = self.outside(q, self.s, self.w)
-            g_trial, terms = self.misfit(q, p)
+            g_trial, terms, T = self.misfit(q, p)
             # the slope of the dual objective, which is convex: negative until its minimum
-            left = -(g_trial * np.exp(q - self.q) * x * x) @ dq
+            left = -(g_trial * np.exp(q - self.q) * weights) @ dq
             fewer = np.abs(g_trial / terms).max() < (1 - 0.3 * t) * worst
             if fewer or (worst > 1e-6 and descent * (1 + 1e-9) <= left <= -0.5 * descent):
-                return q, p, H_trial, g_trial, terms
+                return q, p, H_trial, g_trial, terms, T
             t /= 2
         return None
 
@@ -312,7 +244,7 @@ class PlainLimits:
             while True:
                 there = (s, w) if share == 1 else (self.s + share * ds, self.w + share * dw)
                 q = self.q + share * rate
-                g, terms = self.misfit(q, self.outside(q, *there)[0])
+                g, terms, _ = self.misfit(q, self.outside(q, *there)[0])
                 if (np.abs(g) <= 0.3 * terms).all():
                     break
                 share /= 2
@@ -327,13 +259,12 @@ class PlainLimits:
 
     def tangent(self, p, H, ds, dw):
         """Return the change of ``log z`` on the path, of ``B`` and ``N``, per change of the start."""
-        G, solve = self.kernel(self.q, p)
         gamma, top = self.gamma, self.w.max()
         change = self.basis.reduced((ds + dw) * np.exp(gamma * (self.w - top)), 4 * EPS)
         # dc over P, where not even their ratio need be a float
         pull = np.where(change != 0, change * np.exp(gamma * (self.s + top + p)), 0.0)
-        x, x_outside = (np.exp((1 - gamma) / 2 * (logs - self.q.max())) for logs in (self.q, p))
-        rate = solve(G @ (pull * x_outside)) / x
+        T = self.misfit(self.q, p)[2]
+        rate = _solve(T, H, T @ pull)
         return rate, rate @ H - pull
 
     def multipliers(self, unit):
@@ -375,3 +306,11 @@ class PlainLimits:
 def box_cox_log(v, gamma):
     """Return ``-log(1 - gamma v) / gamma``, and its limit ``v`` for ``gamma = 0``."""
     return v if gamma == 0 else -np.log1p(-gamma * v) / gamma
+
+
+def _solve(T, H, g):
+    """Solve Newton's equations ``(1 + T H^T) dq = g`` for the change of ``log z_B``."""
+    try:
+        return np.linalg.solve(np.eye(len(g)) + T @ H.T, g)
+    except np.linalg.LinAlgError as error:
+        raise StuckError("Newton's matrix is singular") from error

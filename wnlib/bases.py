@@ -1,0 +1,75 @@
+r"""Columns of a matrix that span its range, and everything else in terms of them.
+
+With ``A_N = A_B W`` for the columns outside a basis ``B``, the equations ``A z = b`` read
+``z_B + W z_N = A_B^{-1} b``, and a vector ``c`` lies in the range of ``A^T`` if and only if its
+*reduced costs* ``c_N - W^T c_B`` vanish. What rounding cannot tell from zero, in ``W``, in the right
+hand side and in reduced costs, is zero here: ties stay ties.
+"""
+
+import numpy as np
+from scipy.linalg import qr, solve_triangular
+
+EPS = np.finfo(float).eps
+CROWDED = 4.0  # two columns change places from such a weighted entry: det(A_B)^2 grows 16-fold
+
+
+class StuckError(Exception):
+    """A computation makes no progress; the message says where."""
+
+
+def pivots(A):
+    """Return columns that span the range of ``A``, as many as its rank."""
+    R, order = qr(A, mode="r", pivoting=True)
+    diagonal = np.abs(np.diag(R))
+    return order[: np.sum(diagonal > diagonal[0] * max(A.shape) * EPS)]
+
+
+class Basis:
+    """Columns ``B`` of ``A``, and the others in terms of them: ``A_N = A_B W``, ``b = A_B rhs``."""
+
+    def __init__(self, A, b, inside):
+        self.inside = np.asarray(inside)
+        self.outside = np.setdiff1d(np.arange(A.shape[1]), self.inside)
+        Q, R = qr(A[:, self.inside], mode="economic")
+        if not np.abs(np.diag(R)).min() > 0:
+            raise StuckError("a basis of columns is singular")
+        self.inverse = solve_triangular(R, Q.T)
+        targets = np.column_stack([A[:, self.outside], b])
+        W = solve_triangular(R, Q.T @ targets)
+        # one refinement, and what is left is the rounding of a solution known to be that of W
+        W += self.inverse @ (targets - A[:, self.inside] @ W)
+        spread = np.abs(self.inverse) @ np.abs(A[:, self.inside])
+        error = 2 * EPS * (spread @ np.abs(W) + np.abs(self.inverse) @ np.abs(targets))
+        W[np.abs(W) <= error] = 0.0
+        self.W, self.rhs = W[:, :-1], W[:, -1]
+        self.error = error[:, :-1]
+        self.log_rhs, self.sign_rhs = np.log(np.abs(self.rhs)), np.sign(self.rhs)
+        self.ones = self.reduced(np.ones(A.shape[1]), 4 * EPS)
+
+    def reduced(self, c, noise):
+        """Return ``c_N - W^T c_B``, or 0 where that is rounding; ``c`` has relative ``noise``."""
+        inside, outside = c[self.inside], c[self.outside]
+        value = outside - inside @ self.W
+        rounding = noise * (np.abs(outside) + np.abs(inside) @ np.abs(self.W))
+        rounding += np.abs(inside) @ self.error
+        return np.where(np.abs(value) <= rounding, 0.0, value)
+
+    def exchange(self, log_weight):
+        """Return columns of a basis, by weight, in which no weighted entry of ``W`` is crowded."""
+        inside, outside, W = self.inside.copy(), self.outside.copy(), self.W.copy()
+        half = log_weight / 2
+        for _ in range(50 * len(inside) + 100 if W.size else 0):
+            G = np.abs(W) * np.exp(np.clip(half[outside] - half[inside][:, None], -300, 300))
+            i, j = np.unravel_index(np.argmax(G), G.shape)
+            if G[i, j] <= CROWDED:
+                break
+            row, column = W[i] / W[i, j], W[:, j].copy()
+            product = np.outer(column, row)
+            pivoted = W - product
+            pivoted[np.abs(pivoted) <= 32 * EPS * (np.abs(W) + np.abs(product))] = 0.0
+            pivoted[:, j] = -column / column[i]
+            pivoted[i] = row
+            pivoted[i, j] = 1 / column[i]
+            W, inside[i], outside[j] = pivoted, outside[j], inside[i]
+        # graded from large to small, Cholesky's factors keep the small to relative accuracy
+        return inside[np.argsort(-half[inside], kind="stable")]
