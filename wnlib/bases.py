@@ -40,7 +40,8 @@ class Basis:
         W += self.inverse @ (targets - A[:, self.inside] @ W)
         spread = np.abs(self.inverse) @ np.abs(A[:, self.inside])
         error = 2 * EPS * (spread @ np.abs(W) + np.abs(self.inverse) @ np.abs(targets))
-        W[np.abs(W) <= error] = 0.0
+        vanishing = np.abs(W) <= error
+        W[vanishing] = error[vanishing] = 0.0
         self.W, self.rhs = W[:, :-1], W[:, -1]
         self.error = error[:, :-1]
         self.log_rhs, self.sign_rhs = np.log(np.abs(self.rhs)), np.sign(self.rhs)
