@@ -10,7 +10,8 @@ import numpy as np
 from scipy.linalg import qr, solve_triangular
 
 EPS = np.finfo(float).eps
-CROWDED = 4.0  # two columns change places from such a weighted entry: det(A_B)^2 grows 16-fold
+RANGE = 600.0  # logarithms that far apart are floats after one shift
+CROWDED = 30.0  # two columns change places from such a weighted entry: det(A_B)^2 grows 900-fold
 
 
 class StuckError(Exception):
@@ -42,8 +43,8 @@ class Basis:
         error = 2 * EPS * (spread @ np.abs(W) + np.abs(self.inverse) @ np.abs(targets))
         vanishing = np.abs(W) <= error
         W[vanishing] = error[vanishing] = 0.0
-        self.W, self.rhs = W[:, :-1], W[:, -1]
-        self.error = error[:, :-1]
+        self.W, self.rhs, self.error = W[:, :-1].copy(), W[:, -1], error[:, :-1]
+        self.sizes = np.abs(self.W)
         self.log_rhs, self.sign_rhs = np.log(np.abs(self.rhs)), np.sign(self.rhs)
         self.ones = self.reduced(np.ones(A.shape[1]), 4 * EPS)
 
@@ -51,26 +52,36 @@ class Basis:
         """Return ``c_N - W^T c_B``, or 0 where that is rounding; ``c`` has relative ``noise``."""
         inside, outside = c[self.inside], c[self.outside]
         value = outside - inside @ self.W
-        rounding = noise * (np.abs(outside) + np.abs(inside) @ np.abs(self.W))
+        rounding = noise * (np.abs(outside) + np.abs(inside) @ self.sizes)
         rounding += np.abs(inside) @ self.error
         return np.where(np.abs(value) <= rounding, 0.0, value)
 
+    def spread(self, inside, outside):
+        """Return ``W e^{outside - inside}`` entrywise, in one exponential each where floats allow."""
+        top = outside.max(initial=-np.inf)
+        if top - inside.min() < RANGE:
+            return self.W * np.exp(outside - top) * np.exp(top - inside)[:, None]
+        return self.W * np.exp(outside - inside[:, None])
+
     def exchange(self, log_weight):
-        """Return columns of a basis, by weight, in which no weighted entry of ``W`` is crowded."""
-        inside, outside, W = self.inside.copy(), self.outside.copy(), self.W.copy()
-        half = log_weight / 2
-        for _ in range(50 * len(inside) + 100 if W.size else 0):
-            G = np.abs(W) * np.exp(np.clip(half[outside] - half[inside][:, None], -300, 300))
-            i, j = np.unravel_index(np.argmax(G), G.shape)
-            if G[i, j] <= CROWDED:
+        """Return columns of a basis, by weight, in which no weighted entry of ``W`` is crowded.
+
+        A change of places is a pivot of the weighted ``W``, too.
+        """
+        inside, outside = self.inside.copy(), self.outside.copy()
+        log_weight = log_weight / 2
+        G = self.spread(log_weight[inside], log_weight[outside])
+        for _ in range(50 * len(inside) + 100 if G.size else 0):
+            i, j = np.unravel_index(np.argmax(np.abs(G)), G.shape)
+            if not CROWDED < abs(G[i, j]) < np.inf:
                 break
-            row, column = W[i] / W[i, j], W[:, j].copy()
+            row, column = G[i] / G[i, j], G[:, j].copy()
             product = np.outer(column, row)
-            pivoted = W - product
-            pivoted[np.abs(pivoted) <= 32 * EPS * (np.abs(W) + np.abs(product))] = 0.0
+            pivoted = G - product
+            pivoted[np.abs(pivoted) <= 32 * EPS * np.abs(product)] = 0.0
             pivoted[:, j] = -column / column[i]
             pivoted[i] = row
             pivoted[i, j] = 1 / column[i]
-            W, inside[i], outside[j] = pivoted, outside[j], inside[i]
-        # graded from large to small, Cholesky's factors keep the small to relative accuracy
-        return inside[np.argsort(-half[inside], kind="stable")]
+            G, inside[i], outside[j] = pivoted, outside[j], inside[i]
+        # from large to small: elimination without growth keeps graded equations accurate
+        return inside[np.argsort(-log_weight[inside], kind="stable")]

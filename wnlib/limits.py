@@ -13,11 +13,9 @@ No limit is called converged without a certificate (:mod:`wnlib.certificates`).
 
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import brentq
 
 from wnlib import stalling
 from wnlib.bases import EPS, StuckError
@@ -30,6 +28,7 @@ from wnlib.trajectories import Result, Status
 
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless rounding forbids it
 LIMIT_GAP = 1e-16  # exact for a start whose entries are off by 1e-8 in the mean
+MAX_ROOT_STEPS = 200  # typical are 4 to 12
 ROOT_ERROR = 1e-8  # relative, of the limit, by the error of log rho
 
 
@@ -221,40 +220,35 @@ def _log_rho(flow, path, x0):
     """Solve ``s = log rho(z(s))`` along the path of plain limits, and stay there.
 
     Returns ``s``, and by how much the limit moves, relative to its norm, within the error of ``s``.
-    The left side minus the right increases, at a rate of at least ``min(1, R / ratio)``.
+    The left side minus the right increases, at a rate of at least ``min(1, R / ratio)``: Newton's
+    method, kept between bounds.
     """
-    L, r0 = flow.depth, np.linalg.norm(x0)
-    start = flow.log_kappa(r0)
-
-    @cache
-    def excess(s):
-        path.move_to(s)
-        r = np.exp(path.log_radius(L))
-        value = s - L * (flow.log_kappa(r) - start)
-        if not np.isfinite(value):
-            raise StuckError("the magnification leaves the range of floats")
-        return value
-
     if not flow.can_stall:
-        excess(0.0)
+        path.move_to(0.0)
         return 0.0, 0.0
-    here, value = path.s, excess(path.s)
-    step = -np.sign(value)
-    while value != 0:
-        there = here + step
-        if value * (value_there := excess(there)) <= 0:
-            here = brentq(excess, here, there, xtol=1e-13, rtol=4 * EPS)
-            break
-        here, value, step = there, value_there, 2 * step
-    return here, _root_error(flow, path, excess, here, r0)
+    low, high, reach = -np.inf, np.inf, 1.0
+    for _ in range(MAX_ROOT_STEPS):
+        s = path.s
+        excess, rounding, slope, speed = _excess(flow, path, x0)
+        low, high = (s, high) if excess < 0 else (low, s)
+        there = s - np.clip(excess / slope, -reach, reach)
+        if not low < there < high:
+            there = (low + high) / 2
+        if abs(excess) <= rounding or there in (low, high):
+            return s, speed * (abs(excess) + rounding) / slope
+        path.move_to(there)
+        reach *= 4
+    raise StuckError("the equation of the magnification is not solved")
 
 
-def _root_error(flow, path, excess, s, r0):
-    """Return the motion of the limit within the error of ``s``, relative."""
-    L, h = flow.depth, 1e-6
-    misfit = abs(excess(s))
+def _excess(flow, path, x0):
+    """Return ``s - log rho(z(s))``, its rounding, its slope, and ``|dz/ds| / |z|``, on the path."""
+    L, r0, h = flow.depth, np.linalg.norm(x0), 1e-6
     r = np.exp(path.log_radius(L))
-    terms = abs(s) + L * (abs(flow.log_kappa(r)) + abs(flow.log_kappa(r0)))
+    start, end = flow.log_kappa(r0), flow.log_kappa(r)
     speed, dlog_r = path.speed(L)
     slope = 1 - L * (flow.log_kappa(r * (1 + h)) - flow.log_kappa(r * (1 - h))) / (2 * h) * dlog_r
-    return speed * (misfit + 4 * EPS * terms) / slope if slope > 0 else np.inf
+    excess = path.s - L * (end - start)
+    if not (np.isfinite(excess) and slope > 0):
+        raise StuckError("the magnification leaves the range of floats")
+    return excess, 4 * EPS * (abs(path.s) + L * (abs(end) + abs(start))), slope, speed

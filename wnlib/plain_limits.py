@@ -25,8 +25,10 @@ from scipy.linalg import qr
 from scipy.optimize import linprog
 from scipy.special import logsumexp
 
-from wnlib.bases import EPS, Basis, StuckError, pivots
+from wnlib.bases import EPS, RANGE, Basis, StuckError, pivots
 
+TINY = np.finfo(float).tiny
+ROUNDED = 1e-8  # a misfit that may be rounding: then z_B takes it
 MAX_STEPS = 3000  # Newton steps per start; typical are 10 to 100
 
 
@@ -118,7 +120,7 @@ class PlainLimits:
             with suppress(StuckError):
                 self.correct(1e-4, max_steps=20)
             self.anchor(self.scaled())
-            g, terms, _ = self.misfit(self.q, self.outside(self.q, self.s, self.w)[0])
+            g, terms = self.misfit(self.q, self.outside(self.q, self.s, self.w))
             if (np.abs(g) <= 1e-3 * terms).all():
                 return True
         return False
@@ -168,83 +170,103 @@ class PlainLimits:
         return self.basis.reduced(power, noise), self.gamma * (s + w.max())
 
     def outside(self, q, s, w):
-        """Return ``log z_N`` and ``H = W P_B / P_N``, ``P = z^{-gamma}``; NaN where ``P <= 0``.
+        """Return ``log z_N``, NaN where ``P <= 0``: ``P_N = W^T P_B + costs``, ``P = z^{-gamma}``.
 
-        ``P_N = W^T P_B + costs`` is summed column by column, in units ``e^h`` of its largest term.
+        The sums are in units ``e^h`` of their largest terms.
         """
-        W, gamma, (c, unit) = self.basis.W, self.gamma, self.costs(s, w)
+        basis, gamma, (c, unit) = self.basis, self.gamma, self.costs(s, w)
         if gamma == 0:
-            return q @ W - c, W
-        log_P = -gamma * q[:, None]
-        largest = np.where(W != 0, log_P, -np.inf).max(axis=0, initial=-np.inf)
-        h = np.maximum(largest, np.where(c != 0, unit, -np.inf))
-        terms = (W * np.exp(log_P - h)).sum(axis=0) + np.where(c != 0, c * np.exp(unit - h), 0.0)
-        log_P_outside = h + np.log(terms)
-        return -log_P_outside / gamma, W * np.exp(log_P - log_P_outside)
+            return q @ basis.W - c
+        low = -gamma * q.max()
+        if gamma * (q.max() - q.min()) < RANGE:
+            rows, h = np.exp(-gamma * q - low) @ basis.W, np.full(len(c), low)
+        else:
+            h = np.where(basis.W != 0, -gamma * q[:, None], low).max(axis=0, initial=low)
+            rows = (basis.W * np.exp(-gamma * q[:, None] - h)).sum(axis=0)
+        top = np.where(c != 0, np.maximum(h, unit), h)
+        costs = np.where(c != 0, c * np.exp(unit - top), 0.0)
+        return -(top + np.log(rows * np.exp(h - top) + costs)) / gamma
 
     def misfit(self, q, p):
-        """Return ``(rhs - z_B - W z_N) / z_B``, the sizes of its terms, and ``T = W z_N / z_B``."""
-        T = self.basis.W * np.exp(p - q[:, None])
-        wanted = np.exp(self.basis.log_rhs - q)
-        misfit = self.basis.sign_rhs * wanted - 1 - T.sum(axis=1)
-        return misfit, wanted + 1 + np.abs(T).sum(axis=1), T
+        """Return ``(rhs - z_B - W z_N) / z_B``, and the sizes of its terms."""
+        basis, top = self.basis, p.max(initial=-np.inf)
+        wanted = np.exp(basis.log_rhs - q)
+        if top - q.min() < RANGE:
+            z, scale = np.exp(p - top), np.exp(top - q)
+            shares, sizes = scale * (basis.W @ z), scale * (basis.sizes @ z)
+        else:
+            T = basis.spread(q, p)
+            shares, sizes = T.sum(axis=1), np.abs(T).sum(axis=1)
+        return basis.sign_rhs * wanted - 1 - shares, wanted + 1 + sizes
+
+    def newton(self, p, of_misfit):
+        """Solve ``(1 + T H^T) dq = g`` for the change of ``log z_B``; ``g`` is a function of ``T``.
+
+        Returns that of ``log z_N`` at a fixed start, too: ``H^T dq``.
+        """
+        T, H = self.basis.spread(self.q, p), self.basis.spread(self.gamma * self.q, self.gamma * p)
+        try:
+            dq = np.linalg.solve(np.eye(len(T)) + T @ H.T, of_misfit(T))
+        except np.linalg.LinAlgError as error:
+            raise StuckError("Newton's matrix is singular") from error
+        return dq, dq @ H
 
     def correct(self, tol, max_steps=100):
         """Newton's method at fixed ``s``, until no row misfits by ``tol`` of its terms.
 
-        Or until no step reduces the misfit, near rounding. Returns ``log z_N`` and ``H``.
+        Or until no step reduces the misfit, near rounding. Returns ``log z_N``.
         """
-        p, H = self.outside(self.q, self.s, self.w)
-        g, terms, T = self.misfit(self.q, p)
+        p = self.outside(self.q, self.s, self.w)
+        g, terms = self.misfit(self.q, p)
         for _ in range(max_steps):
             worst = np.abs(g / terms).max()
             if not np.isfinite(worst):
                 raise StuckError("the path left its domain")
             if worst <= tol:
-                return p, H
-            found = self.search(_solve(T, H, g), g, worst, H)
+                return p
+            found = self.search(*self.newton(p, lambda _, g=g: g), g, worst)
             if found is None:
-                if worst > 1e-8:
+                if worst > ROUNDED:
                     raise StuckError(f"no Newton step reduces the misfit {worst:.0e}")
-                return p, H
-            self.q, p, H, g, terms, T = found
+                return p
+            self.q, p, g, terms = found
             self.n_steps += 1
         raise StuckError(f"{max_steps} Newton steps left a misfit of {worst:.0e}")
 
-    def search(self, dq, g, worst, H):
+    def search(self, dq, dp, g, worst):
         """Return a point along Newton's direction, straight in ``y``, where enough is gained."""
         # The fastest growing entry grows at most twentyfold.
-        fastest = max(dq.max(), (dq @ H).max(initial=0.0))
-        t = min(1.0, -box_cox(-3.0, self.gamma) / max(fastest, 1e-300))
+        fastest = max(dq.max(), dp.max(initial=0.0), TINY)
+        t = min(1.0, -box_cox(-3.0, self.gamma) / fastest)
         weights = np.exp((1 - self.gamma) * (self.q - self.q.max()))
         descent = -(g * weights) @ dq
         for _ in range(30):
             q = self.q + box_cox_log(t * dq, self.gamma)
-            p, H_trial = self.outside(q, self.s, self.w)
-            g_trial, terms, T = self.misfit(q, p)
+            p = self.outside(q, self.s, self.w)
+            g_trial, terms = self.misfit(q, p)
             # the slope of the dual objective, which is convex: negative until its minimum
             left = -(g_trial * np.exp(q - self.q) * weights) @ dq
             fewer = np.abs(g_trial / terms).max() < (1 - 0.3 * t) * worst
             if fewer or (worst > 1e-6 and descent * (1 + 1e-9) <= left <= -0.5 * descent):
-                return q, p, H_trial, g_trial, terms, T
+                return q, p, g_trial, terms
             t /= 2
         return None
 
     def move_to(self, s, w=None):
         """Follow the path to another start, in steps whose prediction misses by at most 30 %."""
         w = self.w if w is None else w
-        p, reach = self.correct(1e-4)[0], np.inf
+        p, reach = self.correct(1e-4), np.inf
         while self.s != s or self.w is not w:
             if self.n_steps > MAX_STEPS:
                 raise StuckError("the path is too long")
             self.anchor(self.scaled(p))
             ds, dw = s - self.s, w - self.w
-            rate = self.tangent(*self.outside(self.q, self.s, self.w), ds, dw)[0]
+            rate = self.tangent(self.outside(self.q, self.s, self.w), ds, dw)[0]
             share = min(1.0, 4 * reach / (abs(ds) + np.abs(dw).max()))
             while True:
                 there = (s, w) if share == 1 else (self.s + share * ds, self.w + share * dw)
                 q = self.q + share * rate
-                g, terms, _ = self.misfit(q, self.outside(q, *there)[0])
+                g, terms = self.misfit(q, self.outside(q, *there))
                 if (np.abs(g) <= 0.3 * terms).all():
                     break
                 share /= 2
@@ -253,19 +275,18 @@ class PlainLimits:
             reach = share * (abs(ds) + np.abs(dw).max())
             self.q, (self.s, self.w) = q, there
             self.n_steps += 1
-            p = self.correct(1e-4)[0]
+            p = self.correct(1e-4)
         self.anchor(self.scaled(p))
         self.correct(1e-14)
 
-    def tangent(self, p, H, ds, dw):
-        """Return the change of ``log z`` on the path, of ``B`` and ``N``, per change of the start."""
+    def tangent(self, p, ds, dw):
+        """Return the change of ``log z_B`` and ``log z_N`` per change of the start on the path."""
         gamma, top = self.gamma, self.w.max()
         change = self.basis.reduced((ds + dw) * np.exp(gamma * (self.w - top)), 4 * EPS)
         # dc over P, where not even their ratio need be a float
         pull = np.where(change != 0, change * np.exp(gamma * (self.s + top + p)), 0.0)
-        T = self.misfit(self.q, p)[2]
-        rate = _solve(T, H, T @ pull)
-        return rate, rate @ H - pull
+        dq, dp = self.newton(p, lambda T: T @ pull)
+        return dq, dp - pull
 
     def multipliers(self, unit):
         """Return ``nu`` with ``A^T nu = y of the start - y of z``, in units of ``e^unit``."""
@@ -283,12 +304,10 @@ class PlainLimits:
 
     def speed(self, depth):
         """Return ``|dz/ds| / |z|`` and ``d log |x| / ds`` at the point."""
-        p, H = self.outside(self.q, self.s, self.w)
-        logs, rates = (
-            np.concatenate([self.q, p]),
-            np.concatenate(self.tangent(p, H, 1.0, np.zeros(len(self.w)))),
-        )
-        z, share = np.exp(logs), np.exp(2 / depth * logs)
+        p = self.outside(self.q, self.s, self.w)
+        logs = np.concatenate([self.q, p])
+        rates = np.concatenate(self.tangent(p, 1.0, np.zeros(len(logs))))
+        z, share = np.exp(logs - logs.max()), np.exp(2 / depth * (logs - logs.max()))
         return np.linalg.norm(z * rates) / np.linalg.norm(z), (share @ rates) / depth / share.sum()
 
     def whole(self):
@@ -296,7 +315,7 @@ class PlainLimits:
 
         What rounding leaves of the misfit, ``z_B`` takes: ``A z = b`` holds as well as floats can.
         """
-        p = self.outside(self.q, self.s, self.w)[0]
+        p = self.outside(self.q, self.s, self.w)
         log_z = self.scaled(p)
         log_z[self.basis.inside] += np.log1p(self.misfit(self.q, p)[0])
         return log_z + self.log_size
@@ -305,18 +324,10 @@ class PlainLimits:
         """Return ``log z`` in the order of the columns, in units of the path."""
         log_z = np.empty(len(self.log_beta))
         log_z[self.basis.inside] = self.q
-        log_z[self.basis.outside] = self.outside(self.q, self.s, self.w)[0] if p is None else p
+        log_z[self.basis.outside] = self.outside(self.q, self.s, self.w) if p is None else p
         return log_z
 
 
 def box_cox_log(v, gamma):
     """Return ``-log(1 - gamma v) / gamma``, and its limit ``v`` for ``gamma = 0``."""
     return v if gamma == 0 else -np.log1p(-gamma * v) / gamma
-
-
-def _solve(T, H, g):
-    """Solve Newton's equations ``(1 + T H^T) dq = g`` for the change of ``log z_B``."""
-    try:
-        return np.linalg.solve(np.eye(len(g)) + T @ H.T, g)
-    except np.linalg.LinAlgError as error:
-        raise StuckError("Newton's matrix is singular") from error
