@@ -34,11 +34,11 @@ class Basis:
         Q, R = qr(A[:, self.inside], mode="economic")
         if not np.abs(np.diag(R)).min() > 0:
             raise StuckError("a basis of columns is singular")
-        self.inverse = solve_triangular(R, Q.T)
+        self.Q, self.R, self.inverse = Q, R, solve_triangular(R, Q.T)
         targets = np.column_stack([A[:, self.outside], b])
-        W = solve_triangular(R, Q.T @ targets)
+        W = self.solve(targets)
         # one refinement, and what is left is the rounding of a solution known to be that of W
-        W += self.inverse @ (targets - A[:, self.inside] @ W)
+        W += self.solve(targets - A[:, self.inside] @ W)
         spread = np.abs(self.inverse) @ np.abs(A[:, self.inside])
         error = 2 * EPS * (spread @ np.abs(W) + np.abs(self.inverse) @ np.abs(targets))
         vanishing = np.abs(W) <= error
@@ -47,6 +47,10 @@ class Basis:
         self.sizes = np.abs(self.W)
         self.log_rhs, self.sign_rhs = np.log(np.abs(self.rhs)), np.sign(self.rhs)
         self.ones = self.reduced(np.ones(A.shape[1]), 4 * EPS)
+
+    def solve(self, b):
+        """Return ``A_B^{-1} b``, with a residual of the size of rounding."""
+        return solve_triangular(self.R, self.Q.T @ b)
 
     def reduced(self, c, noise):
         """Return ``c_N - W^T c_B``, or 0 where that is rounding; ``c`` has relative ``noise``."""
@@ -61,7 +65,8 @@ class Basis:
         top = outside.max(initial=-np.inf)
         if top - inside.min() < RANGE:
             return self.W * np.exp(outside - top) * np.exp(top - inside)[:, None]
-        return self.W * np.exp(outside - inside[:, None])
+        exponents = np.where(self.W != 0, outside - inside[:, None], 0.0)  # 0 * inf is not 0
+        return self.W * np.exp(exponents)
 
     def exchange(self, log_weight):
         """Return columns of a basis, by weight, in which no weighted entry of ``W`` is crowded.

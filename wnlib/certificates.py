@@ -52,6 +52,9 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
     float
         Infinite if ``y`` is not positive, or if rounding hides which point of ``S`` this is.
     """
+    rows = np.abs(matrix).max(axis=1, keepdims=True)
+    rows = np.where(rows > 0, rows, 1.0)
+    matrix, multipliers = matrix / rows, multipliers * rows[:, 0]
     pull, sizes = multipliers @ matrix, np.abs(multipliers) @ np.abs(matrix)
     gamma, unit = 1 - 2 / depth, unit_of_multipliers(depth, log_start, stacked)
     with np.errstate(all="ignore"):

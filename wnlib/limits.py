@@ -30,6 +30,12 @@ LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless ro
 LIMIT_GAP = 1e-16  # exact for a start whose entries are off by 1e-8 in the mean
 MAX_ROOT_STEPS = 200  # typical are 4 to 12
 ROOT_ERROR = 1e-8  # relative, of the limit, by the error of log rho
+CANCELLED = 1e-6  # relative error of z_plus - z_minus by the rounding of both
+
+RESIDUAL_FAULT = "the relative residual is {:.0e}"
+CANCELLED_FAULT = "z_plus and z_minus are so large that rounding leaves an error of {:.0e} in z"
+GAP_FAULT = "the relative gap is {:.0e}: another point may be the limit"
+ROOT_FAULT = "the error of log rho moves the limit by {:.0e} of its norm"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,9 +97,10 @@ def limit(flow, problem, x0):
 
     Notes
     -----
-    From a large start the limit may be much larger than ``b``: ``z_plus`` and ``z_minus`` of a
-    signed problem, say, of which ``A z`` cancels all but ``b``. No float ``x`` then has a smaller
-    residual than ``depth * eps * |A| x^L``, and four times that counts as converged, up to 1e-3.
+    From a large start the limit may be many times as large as ``b``. No float ``x`` then has a
+    smaller residual than ``depth * eps * |A| x^L``, and four times that counts as converged, as
+    long as the effective weights are right: where ``z_plus`` and ``z_minus`` of a signed problem
+    cancel, they may not be.
 
     For ``b = 0`` the sparsest solution, zero, is returned. The flow itself may end at another point
     of the kernel, if that holds a nonnegative vector; ``integrate`` follows it there.
@@ -190,11 +197,15 @@ def _certified(flow, problem, path, log_rho, error, x0):
     gap = relative_gap(
         problem.network_matrix[:, used], flow.depth, log_start[used], stacked[used], multipliers
     )
-    residual, tolerance = problem.residual(problem.readout(stacked)), _tolerance(flow, problem, x)
+    effective = problem.readout(stacked)
+    rounding = 4 * flow.depth * EPS  # of x^L, relative
+    sums = np.linalg.norm(np.abs(problem.network_matrix) @ stacked) / np.linalg.norm(problem.b)
+    cancelled = rounding * np.linalg.norm(stacked) / np.linalg.norm(effective)
     faults = [
-        (residual, tolerance, "the relative residual is {:.0e}"),
-        (gap, LIMIT_GAP, "the relative gap is {:.0e}: another point may be the limit"),
-        (error, ROOT_ERROR, "the error of log rho moves the limit by {:.0e} of its norm"),
+        (problem.residual(effective), max(LIMIT_RESIDUAL, rounding * sums), RESIDUAL_FAULT),
+        (cancelled, CANCELLED, CANCELLED_FAULT),
+        (gap, LIMIT_GAP, GAP_FAULT),
+        (error, ROOT_ERROR, ROOT_FAULT),
     ]
     wrong = [text.format(value) for value, allowed, text in faults if not value <= allowed]
     return _End(x, None, log_rho, path.n_steps, gap, multipliers, "; ".join(wrong))
@@ -207,13 +218,6 @@ def _stuck(flow, problem, path, message):
     x = np.where(np.isfinite(x), x, 0.0)
     log_rho = np.nan if flow.can_stall else 0.0
     return _End(x, None, log_rho, path.n_steps, np.nan, nothing, message)
-
-
-def _tolerance(flow, problem, x):
-    """Return the relative residual that counts as none: that of rounding ``x``, or 1e-12."""
-    sums = np.linalg.norm(np.abs(problem.network_matrix) @ x**flow.depth)
-    rounding = 4 * flow.depth * EPS * sums / np.linalg.norm(problem.b)
-    return max(LIMIT_RESIDUAL, min(rounding, 1e-3))
 
 
 def _log_rho(flow, path, x0):

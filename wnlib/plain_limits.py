@@ -181,8 +181,9 @@ class PlainLimits:
         if gamma * (q.max() - q.min()) < RANGE:
             rows, h = np.exp(-gamma * q - low) @ basis.W, np.full(len(c), low)
         else:
-            h = np.where(basis.W != 0, -gamma * q[:, None], low).max(axis=0, initial=low)
-            rows = (basis.W * np.exp(-gamma * q[:, None] - h)).sum(axis=0)
+            exponents = np.where(basis.W != 0, -gamma * q[:, None], low)
+            h = exponents.max(axis=0, initial=low)
+            rows = (basis.W * np.exp(exponents - h)).sum(axis=0)
         top = np.where(c != 0, np.maximum(h, unit), h)
         costs = np.where(c != 0, c * np.exp(unit - top), 0.0)
         return -(top + np.log(rows * np.exp(h - top) + costs)) / gamma
@@ -313,11 +314,15 @@ class PlainLimits:
     def whole(self):
         """Return ``log z`` in the order of the columns, in the units of the problem.
 
-        What rounding leaves of the misfit, ``z_B`` takes: ``A z = b`` holds as well as floats can.
+        What rounding leaves of the misfit, in the basis and in ``A z = b``, ``z_B`` takes.
         """
-        p = self.outside(self.q, self.s, self.w)
+        p, inside = self.outside(self.q, self.s, self.w), self.basis.inside
         log_z = self.scaled(p)
-        log_z[self.basis.inside] += np.log1p(self.misfit(self.q, p)[0])
+        log_z[inside] += np.log1p(self.misfit(self.q, p)[0])
+        z = np.exp(log_z)
+        change = self.basis.solve(self.b - self.A @ z) / z[inside]
+        if np.abs(change).max() < 1e-4:
+            log_z[inside] += change
         return log_z + self.log_size
 
     def scaled(self, p=None):
