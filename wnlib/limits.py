@@ -111,7 +111,7 @@ def limit(flow, problem, x0):
         return _zero_limit(flow, problem, x0)
     rows = row_space(problem)
     ends = [_limit_one(flow, problem, rows, start) for start in np.atleast_2d(x0)]
-    if any(end.status is Status.UNFINISHED for end in ends):
+    if any(end.status is not Status.CONVERGED for end in ends):
         with suppress(RuntimeError):  # undecided by HiGHS too: the status says enough
             min_l1(problem)  # raises ValueError if the reason is that there is no solution at all
     if x0.ndim == 1:

@@ -320,9 +320,10 @@ class PlainLimits:
         log_z = self.scaled(p)
         log_z[inside] += np.log1p(self.misfit(self.q, p)[0])
         z = np.exp(log_z)
-        change = self.basis.solve(self.b - self.A @ z) / z[inside]
-        if np.abs(change).max() < 1e-4:
-            log_z[inside] += change
+        if np.isfinite(z).all():
+            change = self.basis.solve(self.b - self.A @ z) / z[inside]
+            # of small entries the rounding of large ones says nothing
+            log_z[inside] += np.where(z[inside] > 1e-6 * z.max(), np.clip(change, -1e-4, 1e-4), 0.0)
         return log_z + self.log_size
 
     def scaled(self, p=None):
