@@ -384,9 +384,11 @@ class Limits:
 
 
 def _solve(M, g):
-    """Solve by elimination in decimals, or by LAPACK where they are floats."""
-    if M.dtype != object:
-        return np.linalg.solve(M, g.astype(float))
+    return elimination(M, g) if M.dtype == object else np.linalg.solve(M, g.astype(float))
+
+
+def elimination(M, g):
+    """Solve ``M x = g`` in decimals."""
     M, g, n = M.copy(), g.copy(), len(M)
     for j in range(n):
         pivot = j + int(np.argmax(np.abs(M[j:, j])))
@@ -447,51 +449,3 @@ def limit(A, z0, x0, depth, ratio=None, guess=None):
             found = flow.from_afar()
         z[J] = exp(found[0], END_DIGITS)
         return z, found[1]
-
-
-def stalls(A, b, x0, depth, ratio, z):
-    """Tell whether weight normalization stalls: its radius tends to zero.
-
-    ``z`` is a solution. Tried in this order: the loss at the start, the Lyapunov function at ``z``,
-    and, from tiny starts, the straight path of the mirror coordinates.
-    """
-    with many_digits():
-        L, ratio = Decimal(float(depth)), Decimal(float(ratio))
-        x = exact(x0)
-        product = A @ exp(L * log(x, END_DIGITS), END_DIGITS)
-        if product @ (product - 2 * b) < 0:
-            return False
-        if _lyapunov_forbids(x, L, ratio, z):
-            return False
-    raise UndecidedError("whether it stalls")
-
-
-def _lyapunov_forbids(x, L, ratio, z):
-    """Tell whether ``V_z`` at the start is below all its values at r = 0: it never grows."""
-    R0 = x @ x
-    z = np.where(z > 0, z, Decimal(0))
-    on = z > 0
-    v = x[on] / R0.sqrt()
-    z = z[on]
-    if L == 2:
-        q = z.sum()
-        divergence = (z / q) @ (log(z / q, END_DIGITS) - 2 * log(v, END_DIGITS))
-        return ratio * divergence < R0 * (1 - R0 / (2 * q))
-    omega = (L - 2) / (2 * ratio)
-    with localcontext(prec=END_DIGITS):
-        R = exp(2 / L * log(z, END_DIGITS), END_DIGITS).sum()
-        linear = (-omega * R0).exp() * (z @ exp((2 - L) * log(v, END_DIGITS), END_DIGITS))
-        # omega * integral of s^(L/2) e^(-omega s) over [0, R0], by its power series
-        integral = omega * R0 ** (L / 2 + 1) * _series(L / 2 + 1, omega * R0)
-        return linear + integral < R ** (L / 2)
-
-
-def _series(a, t):
-    """Bound ``integral of u^(a-1) e^(-t u) over [0, 1]`` from above, to 1e-12."""
-    from scipy.special import gammainc, gammaln
-
-    if t < Decimal("1e-6"):
-        return 1 / a
-    t, a = min(float(t), 1e300), float(a)
-    size = gammaln(a) - a * np.log(t)
-    return Decimal(float(gammainc(a, t) * (1 + 1e-9))) * Decimal(float(size)).exp()

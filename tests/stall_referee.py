@@ -1,0 +1,216 @@
+"""Whether weight normalization stalls, by another road: many digits, another integrator.
+
+In the clock ``m' = A z - b`` of its mirror coordinates the flow is the gradient flow of a convex
+function, continued by ``z = 0`` where the squared radius ``R`` has vanished. It stalls if that
+ever happens. It cannot once ``|A z - b| < |b|``, nor once the Lyapunov function of some solution
+is below all its values at ``R = 0``.
+"""
+
+from decimal import Decimal
+
+import numpy as np
+from referee import (
+    END_DIGITS,
+    PATH_DIGITS,
+    UndecidedError,
+    elimination,
+    exact,
+    exp,
+    log,
+    many_digits,
+)
+from scipy.special import gammainc, gammaln
+
+STRAIGHT = Decimal("1e-4")  # |A z| / |b|, below which the path of m is straight
+FAR = 100_000  # how far log w may have to move
+MAX_STEPS = 600
+
+
+def stalls(A, b, x0, depth, ratio, solutions):
+    """Tell whether the radius tends to zero.
+
+    Parameters
+    ----------
+    A, b : decimals
+    x0 : floats, shape (N,)
+    depth, ratio : float
+    solutions : sequence of decimals, shape (N,)
+        Solutions whose Lyapunov functions are tried.
+
+    Raises
+    ------
+    UndecidedError
+    """
+    with many_digits(depth * np.log10(np.max(x0) / np.min(x0))):
+        flow = _Flow(A, b, exact(x0), Decimal(float(depth)), Decimal(float(ratio)), solutions)
+        start = flow.at(np.full(len(b), Decimal(0)))
+        if flow.cannot_stall(start):
+            return False
+        size = (A * A).sum(axis=0).max().sqrt()
+        if size * flow.R0 ** (flow.L / 2) < STRAIGHT * (b @ b).sqrt():
+            return _dips(flow, size * flow.R0 ** (flow.L / 2) / (b @ b).sqrt())
+        if flow.R0 / flow.ratio > FAR:
+            raise UndecidedError("whether it stalls: log w moves too far to be followed")
+        for tolerance in ("1e-5", "1e-8", "1e-12"):
+            answer = _follow(flow, Decimal(tolerance))
+            if answer is not None:
+                return answer
+    raise UndecidedError("whether it stalls")
+
+
+class _Point:
+    """A point of the flow: ``log w``, ``R``, ``z``, the velocity of ``m`` and that of ``R``."""
+
+    def __init__(self, flow, m, log_w):
+        top = max(log_w)
+        w2 = exp(2 * (log_w - top), PATH_DIGITS)
+        log_norm2 = 2 * top + log([w2.sum()], PATH_DIGITS)[0]
+        self.m, self.log_w, self.share = m, log_w, w2 / w2.sum()
+        self.log_v = log_w - log_norm2 / 2
+        self.R = flow.R0 + flow.ratio * (log_norm2 - flow.log_R0)
+        if self.R > 0:
+            log_R = log([self.R], PATH_DIGITS)[0]
+            self.z = exp(flow.L * (log_w + (log_R - log_norm2) / 2), PATH_DIGITS)
+        else:
+            self.z = 0 * w2
+        self.e = flow.A @ self.z - flow.b
+        self.lift = exp((flow.L - 2) * log_w, PATH_DIGITS)
+        self.slope = -2 * flow.ratio * (self.share @ (self.lift * (self.e @ flow.A)))
+
+
+class _Flow:
+    def __init__(self, A, b, x, depth, ratio, solutions):
+        self.A, self.b, self.L, self.ratio = A, b, depth, ratio
+        self.solutions = solutions
+        self.R0 = x @ x
+        self.log_R0 = log([self.R0], END_DIGITS)[0]
+        self.log_x = log(x, 2 * END_DIGITS)
+        self.anchor = exp((2 - depth) * self.log_x, 2 * END_DIGITS)
+
+    def at(self, m):
+        """Return the point, or None outside of the domain of the mirror map."""
+        if self.L == 2:
+            return _Point(self, m, self.log_x - m @ self.A)
+        power = self.anchor + (self.L - 2) * (m @ self.A)
+        if (power <= 0).any():
+            return None
+        return _Point(self, m, log(power, PATH_DIGITS) / (2 - self.L))
+
+    def jacobian(self, point):
+        """Return the derivative of ``A z`` by ``m``."""
+        if point.R <= 0:
+            return Decimal(0) * (self.A @ self.A.T)
+        dlog_w = -point.lift[:, None] * self.A.T
+        dlog_x = dlog_w + (self.ratio / point.R - 1) * (point.share @ dlog_w)[None, :]
+        return self.A @ (self.L * point.z[:, None] * dlog_x)
+
+    def cannot_stall(self, point):
+        """Tell whether the loss, or the Lyapunov function of a solution, forbids a stall."""
+        product = point.e + self.b
+        if point.R > 0 and product @ (product - 2 * self.b) < 0:
+            return True
+        return any(self._lyapunov_forbids(point, z) for z in self.solutions)
+
+    def _lyapunov_forbids(self, point, z):
+        """Tell whether ``V_z`` is below all its values at ``R = 0``; it never grows."""
+        R, L = point.R, self.L
+        if R <= 0:
+            return False
+        on = z > 0
+        z, log_v = z[on], point.log_v[on]
+        if L == 2:
+            q = z.sum()
+            divergence = (z / q) @ (log(z / q, END_DIGITS) - 2 * log_v)
+            return self.ratio * divergence * (1 + STRAIGHT) < R * (1 - R / (2 * q))
+        omega = (L - 2) / (2 * self.ratio)
+        decay = exp([-omega * R], END_DIGITS)[0]
+        linear = decay * (z @ exp((2 - L) * log_v, END_DIGITS))
+        integral = omega * R ** (L / 2 + 1) * _moment(L / 2 + 1, omega * R)
+        return linear + integral < exp(2 / L * log(z, END_DIGITS), END_DIGITS).sum() ** (L / 2)
+
+
+def _moment(a, t):
+    """Bound ``integral of u^(a-1) e^(-t u) over [0, 1]`` from above."""
+    if t < Decimal("1e-6"):
+        return 1 / a
+    if t > 1e15:
+        return exp([Decimal(float(gammaln(float(a)))) - a * log([t], 20)[0]], 20)[0]
+    share = Decimal(float(gammainc(float(a), float(t)) * (1 + 1e-9)))
+    return share * exp([Decimal(float(gammaln(float(a)) - float(a) * np.log(float(t))))], 20)[0]
+
+
+def _dips(flow, bend):
+    """Tell whether R falls below zero on the straight path that a tiny start takes.
+
+    R is convex there, so bisection on its slope finds the bottom.
+    """
+    unit = 1 / (abs(flow.b @ flow.A) * exp((flow.L - 2) * flow.log_x, 20)).max()
+    low = flow.at(0 * flow.b)
+    if low.slope >= 0:
+        return False
+    t_low, t_high = Decimal(0), unit
+    while (high := flow.at(-t_high * flow.b)) is not None and high.slope < 0:
+        t_low, t_high, low = t_high, 2 * t_high, high
+    for _ in range(60):
+        t = (t_low + t_high) / 2
+        middle = flow.at(-t * flow.b)
+        if middle is not None and middle.slope < 0:
+            t_low, low = t, middle
+        else:
+            t_high = t
+    error = 100 * bend * flow.ratio * (1 + abs(low.log_w - flow.log_x).max())
+    if abs(low.R) < error:
+        raise UndecidedError("whether it stalls: the radius nearly vanishes")
+    return low.R < 0
+
+
+def _follow(flow, tolerance):
+    """Follow the flow by extrapolated linearly implicit Euler steps; None if undecided."""
+    point = flow.at(0 * flow.b)
+    h = Decimal("0.01") / max(abs(point.e @ flow.A) * point.lift)
+    smallest = point.R
+    for _ in range(MAX_STEPS):
+        jacobian = flow.jacobian(point)
+        while True:
+            trial, error = _step(flow, point, jacobian, h)
+            crossed = trial is not None and point.slope < 0 < trial.slope
+            if (
+                trial is not None
+                and error <= tolerance
+                and not (crossed and min(point.R, trial.R) < abs(point.R - trial.R))
+            ):
+                break
+            h /= 2 if error is None or error <= tolerance else 3
+            if h < Decimal("1e-40") / max(abs(point.e @ flow.A) * point.lift):
+                return None
+        point = trial
+        smallest = min(smallest, point.R)
+        margin = 1000 * tolerance * flow.ratio
+        if point.R + margin < 0:
+            return True
+        if flow.cannot_stall(point):
+            return False if smallest > margin else None
+        growth = (tolerance / (error + tolerance / 1000)) ** Decimal("0.2")
+        h *= min(max(growth * Decimal("0.8"), Decimal("0.3")), Decimal(6))
+    return None
+
+
+def _step(flow, point, jacobian, h, order=5):
+    """Return the point after a step, and its error in ``log w``."""
+    table = []
+    for k in range(1, order + 1):
+        matrix = exact(np.eye(len(flow.b))) - h / k * jacobian
+        here = point
+        for _ in range(k):
+            here = flow.at(here.m + elimination(matrix, h / k * here.e))
+            if here is None:
+                return None, None
+        row = [here.m]
+        for j in range(1, k):
+            row.append(row[j - 1] + (row[j - 1] - table[-1][j - 1]) / (Decimal(k) / (k - j) - 1))
+        table.append(row)
+    trial = flow.at(table[-1][-1])
+    if trial is None:
+        return None, None
+    difference = (table[-1][-1] - table[-1][-2]) @ flow.A
+    return trial, max(abs(difference) * np.maximum(point.lift, trial.lift))
