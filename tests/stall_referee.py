@@ -41,10 +41,11 @@ def stalls(A, b, x0, depth, ratio, solutions):
     ------
     UndecidedError
     """
-    with many_digits(depth * np.log10(np.max(x0) / np.min(x0))):
-        flow = _Flow(A, b, exact(x0), Decimal(float(depth)), Decimal(float(ratio)), solutions)
+    small = max(0.0, np.log10(ratio) - 2 * np.log10(np.linalg.norm(x0)))  # R0 beside the ratio
+    with many_digits(depth * np.log10(np.max(x0) / np.min(x0)) + 2 * small):
+        flow = _Flow(A, b, exact(x0), Decimal(float(depth)), Decimal(float(ratio)), small)
         start = flow.at(np.full(len(b), Decimal(0)))
-        if flow.cannot_stall(start):
+        if flow.cannot_stall(start, solutions):
             return False
         size = (A * A).sum(axis=0).max().sqrt()
         if size * flow.R0 ** (flow.L / 2) < STRAIGHT * (b @ b).sqrt():
@@ -52,7 +53,7 @@ def stalls(A, b, x0, depth, ratio, solutions):
         if flow.R0 / flow.ratio > FAR:
             raise UndecidedError("whether it stalls: log w moves too far to be followed")
         for tolerance in ("1e-5", "1e-8", "1e-12"):
-            answer = _follow(flow, Decimal(tolerance))
+            answer = _follow(flow, Decimal(tolerance), solutions)
             if answer is not None:
                 return answer
     raise UndecidedError("whether it stalls")
@@ -63,29 +64,29 @@ class _Point:
 
     def __init__(self, flow, m, log_w):
         top = max(log_w)
-        w2 = exp(2 * (log_w - top), PATH_DIGITS)
-        log_norm2 = 2 * top + log([w2.sum()], PATH_DIGITS)[0]
+        w2 = exp(2 * (log_w - top), flow.digits)
+        log_norm2 = 2 * top + log([w2.sum()], flow.digits)[0]
         self.m, self.log_w, self.share = m, log_w, w2 / w2.sum()
         self.log_v = log_w - log_norm2 / 2
         self.R = flow.R0 + flow.ratio * (log_norm2 - flow.log_R0)
         if self.R > 0:
-            log_R = log([self.R], PATH_DIGITS)[0]
-            self.z = exp(flow.L * (log_w + (log_R - log_norm2) / 2), PATH_DIGITS)
+            log_R = log([self.R], flow.digits)[0]
+            self.z = exp(flow.L * (log_w + (log_R - log_norm2) / 2), flow.digits)
         else:
             self.z = 0 * w2
         self.e = flow.A @ self.z - flow.b
-        self.lift = exp((flow.L - 2) * log_w, PATH_DIGITS)
+        self.lift = exp((flow.L - 2) * log_w, flow.digits)
         self.slope = -2 * flow.ratio * (self.share @ (self.lift * (self.e @ flow.A)))
 
 
 class _Flow:
-    def __init__(self, A, b, x, depth, ratio, solutions):
+    def __init__(self, A, b, x, depth, ratio, small):
         self.A, self.b, self.L, self.ratio = A, b, depth, ratio
-        self.solutions = solutions
+        self.digits = PATH_DIGITS + int(small)
         self.R0 = x @ x
-        self.log_R0 = log([self.R0], END_DIGITS)[0]
-        self.log_x = log(x, 2 * END_DIGITS)
-        self.anchor = exp((2 - depth) * self.log_x, 2 * END_DIGITS)
+        self.log_R0 = log([self.R0], self.digits + END_DIGITS)[0]
+        self.log_x = log(x, self.digits + END_DIGITS)
+        self.anchor = exp((2 - depth) * self.log_x, self.digits + END_DIGITS)
 
     def at(self, m):
         """Return the point, or None outside of the domain of the mirror map."""
@@ -94,7 +95,7 @@ class _Flow:
         power = self.anchor + (self.L - 2) * (m @ self.A)
         if (power <= 0).any():
             return None
-        return _Point(self, m, log(power, PATH_DIGITS) / (2 - self.L))
+        return _Point(self, m, log(power, self.digits) / (2 - self.L))
 
     def jacobian(self, point):
         """Return the derivative of ``A z`` by ``m``."""
@@ -104,12 +105,12 @@ class _Flow:
         dlog_x = dlog_w + (self.ratio / point.R - 1) * (point.share @ dlog_w)[None, :]
         return self.A @ (self.L * point.z[:, None] * dlog_x)
 
-    def cannot_stall(self, point):
+    def cannot_stall(self, point, solutions):
         """Tell whether the loss, or the Lyapunov function of a solution, forbids a stall."""
         product = point.e + self.b
         if point.R > 0 and product @ (product - 2 * self.b) < 0:
             return True
-        return any(self._lyapunov_forbids(point, z) for z in self.solutions)
+        return any(self._lyapunov_forbids(point, z) for z in solutions)
 
     def _lyapunov_forbids(self, point, z):
         """Tell whether ``V_z`` is below all its values at ``R = 0``; it never grows."""
@@ -144,17 +145,20 @@ def _dips(flow, bend):
 
     R is convex there, so bisection on its slope finds the bottom.
     """
-    unit = 1 / (abs(flow.b @ flow.A) * exp((flow.L - 2) * flow.log_x, 20)).max()
+    pull = flow.b @ flow.A
+
+    def falls(point):
+        return point is not None and point.share @ (point.lift * pull) < 0
+
     low = flow.at(0 * flow.b)
-    if low.slope >= 0:
+    if not falls(low):
         return False
-    t_low, t_high = Decimal(0), unit
-    while (high := flow.at(-t_high * flow.b)) is not None and high.slope < 0:
+    t_low, t_high = Decimal(0), 1 / (abs(pull) * low.lift).max()
+    while falls(high := flow.at(-t_high * flow.b)):
         t_low, t_high, low = t_high, 2 * t_high, high
     for _ in range(60):
         t = (t_low + t_high) / 2
-        middle = flow.at(-t * flow.b)
-        if middle is not None and middle.slope < 0:
+        if falls(middle := flow.at(-t * flow.b)):
             t_low, low = t, middle
         else:
             t_high = t
@@ -164,7 +168,7 @@ def _dips(flow, bend):
     return low.R < 0
 
 
-def _follow(flow, tolerance):
+def _follow(flow, tolerance, solutions):
     """Follow the flow by extrapolated linearly implicit Euler steps; None if undecided."""
     point = flow.at(0 * flow.b)
     h = Decimal("0.01") / max(abs(point.e @ flow.A) * point.lift)
@@ -188,7 +192,7 @@ def _follow(flow, tolerance):
         margin = 1000 * tolerance * flow.ratio
         if point.R + margin < 0:
             return True
-        if flow.cannot_stall(point):
+        if flow.cannot_stall(point, solutions):
             return False if smallest > margin else None
         growth = (tolerance / (error + tolerance / 1000)) ** Decimal("0.2")
         h *= min(max(growth * Decimal("0.8"), Decimal("0.3")), Decimal(6))

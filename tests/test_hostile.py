@@ -114,7 +114,7 @@ def test_lies_are_seen(flow):
     shifted, _ = truth(instance(flow, A, SOLUTION, np.array(X0) * [1, 1, 1, 1.001]))
     other, _ = truth(instance(wn.PlainFlow(3), A, SOLUTION, X0))
     vertex = np.array(SOLUTION) ** (1 / flow.depth)
-    nearly = x * [1, 1, 1, 1 + 1e-5]
+    nearly = x * (1 + 1e-5)
     lies = [answer(drawn, lie, log_rho) for lie in (shifted, other, vertex, nearly, 0 * x, -x)]
     lies += [answer(drawn, x, lie) for lie in (2 * log_rho + 1, np.nan)]
     lies += [answer(drawn, 0 * x, np.nan, wn.Status.STALLED), answer(drawn, np.nan * x)]
