@@ -260,9 +260,12 @@ def draw(seed, number):
     depth = float(rng.choice(DEPTHS)) if rng.random() < 0.85 else float(rng.uniform(2, 20))
     size = np.abs(z).max() ** (1 / depth) if feasible else 1.0
     spread = float(rng.choice(SPREADS, p=(0.15, 0.2, 0.2, 0.2, 0.1, 0.08, 0.07)))
+    wide = rng.random() < 0.15
+    if family is large:  # not all at once: the referee's digits cost too much
+        depth, spread, wide = min(depth, 7.0), min(spread, 7.0), False
     starts = int(rng.integers(2, 4)) if form == "batch" else 1
     n_weights = A.shape[1] * (2 if signed else 1)
-    scale = 10.0 ** (rng.uniform(-100, -10) if rng.random() < 0.15 else rng.uniform(-6, 3))
+    scale = 10.0 ** (rng.uniform(-100, -10) if wide else rng.uniform(-6, 3))
     x0 = scale * size * np.exp(spread * (rng.random((starts, n_weights)) - 0.5))
     x0 = _through_the_doors(x0, A, depth)
     ratio = None

@@ -22,8 +22,8 @@ from referee import (
 from scipy.special import gammainc, gammaln
 
 STRAIGHT = Decimal("1e-4")  # |A z| / |b|, below which the path of m is straight
-FAR = 100_000  # how far log w may have to move
-MAX_STEPS = 600
+FAR = 1000  # beyond, R is known relatively, and two tolerances must agree
+MAX_STEPS = 500
 
 
 def stalls(A, b, x0, depth, ratio, solutions):
@@ -50,12 +50,14 @@ def stalls(A, b, x0, depth, ratio, solutions):
         size = (A * A).sum(axis=0).max().sqrt()
         if size * flow.R0 ** (flow.L / 2) < STRAIGHT * (b @ b).sqrt():
             return _dips(flow, size * flow.R0 ** (flow.L / 2) / (b @ b).sqrt())
-        if flow.R0 / flow.ratio > FAR:
+        away, before = flow.R0 / flow.ratio, None
+        if away > FAR**2:
             raise UndecidedError("whether it stalls: log w moves too far to be followed")
-        for tolerance in ("1e-5", "1e-8", "1e-12"):
+        for tolerance in ("1e-4", "1e-6", "1e-8"):
             answer = _follow(flow, Decimal(tolerance), solutions)
-            if answer is not None:
+            if answer is not None and (away < FAR or answer == before):
                 return answer
+            before = answer
     raise UndecidedError("whether it stalls")
 
 
@@ -169,34 +171,38 @@ def _dips(flow, bend):
 
 
 def _follow(flow, tolerance, solutions):
-    """Follow the flow by extrapolated linearly implicit Euler steps; None if undecided."""
+    """Follow the flow by extrapolated linearly implicit Euler steps; None if undecided.
+
+    The error of a step in ``log w`` is bounded absolutely, or so that R is known relatively.
+    """
     point = flow.at(0 * flow.b)
     h = Decimal("0.01") / max(abs(point.e @ flow.A) * point.lift)
-    smallest = point.R
+    smallest, margin = point.R, 200 * tolerance * flow.ratio
     for _ in range(MAX_STEPS):
         jacobian = flow.jacobian(point)
+        allowed = tolerance * max(1, point.R / flow.ratio / FAR)
         while True:
             trial, error = _step(flow, point, jacobian, h)
-            crossed = trial is not None and point.slope < 0 < trial.slope
-            if (
-                trial is not None
-                and error <= tolerance
-                and not (crossed and min(point.R, trial.R) < abs(point.R - trial.R))
-            ):
+            if trial is not None and error <= allowed and not _may_dip(point, trial):
                 break
-            h /= 2 if error is None or error <= tolerance else 3
+            h /= 3
             if h < Decimal("1e-40") / max(abs(point.e @ flow.A) * point.lift):
                 return None
         point = trial
         smallest = min(smallest, point.R)
-        margin = 1000 * tolerance * flow.ratio
         if point.R + margin < 0:
             return True
         if flow.cannot_stall(point, solutions):
             return False if smallest > margin else None
-        growth = (tolerance / (error + tolerance / 1000)) ** Decimal("0.2")
-        h *= min(max(growth * Decimal("0.8"), Decimal("0.3")), Decimal(6))
+        growth = (allowed / (error + allowed * Decimal("1e-40"))) ** Decimal("0.2")
+        h *= max(growth * Decimal("0.8"), Decimal("0.3"))
     return None
+
+
+def _may_dip(point, trial):
+    """Tell whether R may have been far smaller within the step than at both of its ends."""
+    crossed = point.slope < 0 < trial.slope
+    return crossed and min(point.R, trial.R) < abs(point.R - trial.R)
 
 
 def _step(flow, point, jacobian, h, order=5):
