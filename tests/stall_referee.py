@@ -149,25 +149,27 @@ def _dips(flow, bend):
     """
     pull = flow.b @ flow.A
 
-    def falls(point):
-        return point is not None and point.share @ (point.lift * pull) < 0
+    def slope(point):
+        return point.share @ (point.lift * pull) * 2 * flow.ratio
 
     low = flow.at(0 * flow.b)
-    if not falls(low):
+    if slope(low) >= 0:
         return False
     t_low, t_high = Decimal(0), 1 / (abs(pull) * low.lift).max()
-    while falls(high := flow.at(-t_high * flow.b)):
+    while (high := flow.at(-t_high * flow.b)) is not None and slope(high) < 0:
         t_low, t_high, low = t_high, 2 * t_high, high
-    for _ in range(60):
+    for _ in range(100):
+        error = 100 * bend * flow.ratio * (1 + abs(low.log_w - flow.log_x).max())
+        if low.R + error < 0:
+            return True
+        if low.R + slope(low) * (t_high - t_low) > error:
+            return False
         t = (t_low + t_high) / 2
-        if falls(middle := flow.at(-t * flow.b)):
+        if (middle := flow.at(-t * flow.b)) is not None and slope(middle) < 0:
             t_low, low = t, middle
         else:
             t_high = t
-    error = 100 * bend * flow.ratio * (1 + abs(low.log_w - flow.log_x).max())
-    if abs(low.R) < error:
-        raise UndecidedError("whether it stalls: the radius nearly vanishes")
-    return low.R < 0
+    raise UndecidedError("whether it stalls: the radius nearly vanishes")
 
 
 def _follow(flow, tolerance, solutions):

@@ -117,6 +117,9 @@ def test_lies_are_seen(flow):
     nearly = x * (1 + 1e-5)
     lies = [answer(drawn, lie, log_rho) for lie in (shifted, other, vertex, nearly, 0 * x, -x)]
     lies += [answer(drawn, x, lie) for lie in (2 * log_rho + 1, np.nan)]
+    if drawn.ratio:  # the limit of the other ratio, and the plain limit
+        others = replace(drawn, ratio=1.01 * drawn.ratio), replace(drawn, ratio=None)
+        lies += [answer(drawn, *truth(other)) for other in others]
     lies += [answer(drawn, 0 * x, np.nan, wn.Status.STALLED), answer(drawn, np.nan * x)]
     verdicts = [hostile.assess(drawn, lie) for lie in lies]
     assert [verdict[0] for verdict in verdicts] == [WRONG] * len(lies), verdicts
