@@ -61,27 +61,31 @@ with localcontext(prec=200):
     _LOG10 = Decimal(10).ln()
 
 
-def basis(A, order):
-    """Return columns ``K``, others ``N`` and ``T`` with ``A = A_K [I, T]``; the first in ``order``.
+def basis(A, log_size):
+    """Return columns ``K``, others ``N`` and ``T`` with ``A = A_K [I, T]``.
 
-    A column of ``K`` that has a part in column ``n`` comes before ``n``.
+    The next column is the one whose size, times the share of it that is independent of those
+    already taken, is the largest: an entry of ``T`` times the quotient of sizes is of order one.
     """
     tableau = A / np.abs(A).max(axis=1, initial=Decimal(0)).clip(Decimal("1e-999"))[:, None]
-    sizes = np.abs(tableau).max(axis=0)
-    K, free = [], list(range(len(A)))
-    for n in order:
-        if not free:
+    whole = np.abs(tableau).max(axis=0)
+    log_size = np.asarray(log_size).astype(float)
+    columns, rows, free, left = [], [], list(range(len(A))), list(range(A.shape[1]))
+    while free and left:
+        shares = np.abs(tableau[np.ix_(free, left)]).max(axis=0) / whole[left]
+        left = [n for n, share in zip(left, shares, strict=True) if share > ZERO]
+        if not left:
             break
-        row = max(free, key=lambda i: abs(tableau[i, n]))
-        if abs(tableau[row, n]) <= ZERO * sizes[n]:
-            continue
-        tableau[row] = tableau[row] / tableau[row, n]
+        logs = np.log(np.array([float(share) for share in shares if share > ZERO]))
+        column = left.pop(int(np.argmax(log_size[left] + logs)))
+        row = max(free, key=lambda i: abs(tableau[i, column]))
+        tableau[row] = tableau[row] / tableau[row, column]
         for i in range(len(A)):
-            if i != row and tableau[i, n]:
-                tableau[i] = tableau[i] - tableau[i, n] * tableau[row]
+            if i != row and tableau[i, column]:
+                tableau[i] = tableau[i] - tableau[i, column] * tableau[row]
         free.remove(row)
-        K.append((n, row))
-    columns, rows = [n for n, _ in K], [row for _, row in K]
+        rows.append(row)
+        columns.append(column)
     N = [n for n in range(A.shape[1]) if n not in set(columns)]
     T = tableau[np.ix_(rows, N)]
     T[np.abs(T) <= ZERO] = Decimal(0)
@@ -93,8 +97,7 @@ def face(A, z):
     z = z.copy()
     while (z == 0).any():
         support = np.flatnonzero(z)
-        outside = np.flatnonzero(z == 0)
-        K, N, T = basis(A, [*support, *outside])
+        K, N, T = basis(A, np.where(z > 0, 0.0, -1e9))
         inner = np.array([k in set(support) for k in K])
         columns = [i for i, n in enumerate(N) if z[n] == 0]
         # directions of the kernel: the basis entries outside of the support may not fall
@@ -170,8 +173,7 @@ class Limits:
 
     def choose_basis(self, log_z):
         """Take the largest entries for the basis."""
-        order = sorted(range(len(log_z)), key=lambda n: -log_z[n])
-        self.K, self.N, self.T = basis(self.A, order)
+        self.K, self.N, self.T = basis(self.A, log_z)
         self.d = self.z0[self.K] + self.T @ self.z0[self.N]
         self.d[np.abs(self.d) <= ZERO * np.abs(self.d).max()] = Decimal(0)
         self.log_zK = log_z[self.K]
@@ -370,9 +372,10 @@ class Limits:
         raise UndecidedError("the path is too long")
 
     def _stale(self, log_z):
-        """Tell whether an entry outside of the basis exceeds one of its own parts hundredfold."""
-        over = log_z[self.N][None, :] - log_z[self.K][:, None] > 5
-        return bool((over & (self.T != 0)).any())
+        """Tell whether an entry outside of the basis belongs into it by far."""
+        over = (log_z[self.N][None, :] - log_z[self.K][:, None]).astype(float)
+        with np.errstate(divide="ignore"):
+            return bool((over + np.log(np.abs(self.T.astype(float))) > 5).any())
 
     def _tangent(self, log_zK, s, way):
         """Return the rate of the basis' log z, where that of the start is ``way`` (plain flow)."""
@@ -438,7 +441,7 @@ def limit(A, z0, x0, depth, ratio=None, guess=None):
         ratio = None if ratio is None else Decimal(float(ratio))
         flow = Limits(A[:, J], z0[J], log_beta[J], L, ratio, (x * x).sum())
         z = np.full(len(z0), Decimal(0), dtype=object)
-        if len(basis(flow.A, range(len(J)))[0]) == len(J):  # only one solution
+        if len(basis(flow.A, np.zeros(len(J)))[0]) == len(J):  # only one solution
             log_z = log(flow.z0, END_DIGITS)
             z[J] = flow.z0
             return z, flow._s_of(log_z)
