@@ -23,7 +23,7 @@ from scipy.special import gammainc, gammaln
 
 STRAIGHT = Decimal("1e-4")  # |A z| / |b|, below which the path of m is straight
 FAR = 1000  # beyond, R is known relatively, and two tolerances must agree
-MAX_STEPS = 500
+MAX_STEPS = 400  # some of them not accepted
 
 
 def stalls(A, b, x0, depth, ratio, solutions):
@@ -179,12 +179,13 @@ def _follow(flow, tolerance, solutions):
     """
     point = flow.at(0 * flow.b)
     h = Decimal("0.01") / max(abs(point.e @ flow.A) * point.lift)
-    smallest, margin = point.R, 200 * tolerance * flow.ratio
-    for _ in range(MAX_STEPS):
+    smallest, margin, tried = point.R, 200 * tolerance * flow.ratio, 0
+    while tried < MAX_STEPS:
         jacobian = flow.jacobian(point)
         allowed = tolerance * max(1, point.R / flow.ratio / FAR)
         while True:
             trial, error = _step(flow, point, jacobian, h)
+            tried += 1
             if trial is not None and error <= allowed and not _may_dip(point, trial):
                 break
             h /= 3
