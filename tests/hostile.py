@@ -266,11 +266,14 @@ def draw(seed, number):
     starts = int(rng.integers(2, 4)) if form == "batch" else 1
     n_weights = A.shape[1] * (2 if signed else 1)
     scale = 10.0 ** (rng.uniform(-100, -10) if wide else rng.uniform(-6, 3))
+    near = rng.random() < 0.15  # starts like the solution's size, a fast direction
+    scale = rng.uniform(0.5, 3) if near else scale
     x0 = scale * size * np.exp(spread * (rng.random((starts, n_weights)) - 0.5))
     x0 = _through_the_doors(x0, A, depth)
     ratio = None
     if rng.random() < 0.65:
         ratio = 10.0 ** (rng.uniform(-6, 6) if rng.random() < 0.5 else rng.uniform(-3, 1))
+        ratio = 10.0 ** rng.uniform(-2, -0.5) if near else ratio
         ratio *= size**2 if family is units else 1.0
     x0 = x0 if form == "batch" else x0[0]
     if form == "list":

@@ -69,6 +69,7 @@ def basis(A, log_size):
     """
     tableau = A / np.abs(A).max(axis=1, initial=Decimal(0)).clip(Decimal("1e-999"))[:, None]
     whole = np.abs(tableau).max(axis=0)
+    whole[whole == 0] = Decimal(1)  # what a column of zeros measures, nothing, changes nothing
     log_size = np.asarray(log_size).astype(float)
     columns, rows, free, left = [], [], list(range(len(A))), list(range(A.shape[1]))
     while free and left:
