@@ -26,6 +26,20 @@ def test_no_answer_is_wrong(verdicts):
     assert not faults, hostile.table(verdicts) + "".join(f"\n{fault}" for fault in faults)
 
 
+@pytest.mark.parametrize("seed", [5, 17, 27, 35, 45, 48])
+def test_radii_that_shrink_fast(seed):
+    """From starts far longer than the limit, log rho is in the minus hundreds."""
+    rng = np.random.default_rng(seed)
+    M = rng.integers(3, 6)
+    N = M + rng.integers(2, 6)
+    A, z = rng.standard_normal((M, N)), np.zeros(N)
+    z[rng.choice(N, 2, replace=False)] = rng.uniform(1, 2, 2)
+    x0 = rng.uniform(0.5, 1.5, N) * rng.choice([1, 2, 3])
+    flow = wn.WeightNormFlow(rng.choice([3, 4]), rng.choice([0.05, 0.1]))
+    verdict = hostile.judge(instance(flow, A, z, x0))
+    assert verdict.verdict == RIGHT, verdict
+
+
 def test_few_are_unfinished(verdicts):
     feasible = [v for v in verdicts if v.family not in ("infeasible", "outside")]
     easy = [v for v in feasible if v.spread <= 7 and v.depth <= 5]
