@@ -18,10 +18,9 @@ from wnlib.trajectories import Status
 CERTIFIED = 1e-9  # relative gap; that of a good answer is 1e-10 to 1e-16
 ROUNDING = 2e-15  # as near to solving A z = b as floats come: the norm may hang on every digit of b
 ENOUGH = 0.5  # of what certifies: the next round takes as long as this one
-ROUNDS = 5  # each gains some six digits, of sixteen; two are the rule
+ROUNDS = 3  # each gains some six digits, of sixteen; more change no verdict
 FAR = 1e6  # magnified costs and bounds beyond are out of reach; HiGHS fails on those of 1e10
 METHODS = ("highs", "highs-ipm")  # the second where the first certifies nothing
-TINY = np.finfo(float).tiny
 LONG = np.longdouble  # in which sums of many orders of magnitude are formed, where it is longer
 
 
@@ -188,8 +187,8 @@ class _Program:
             if best.doubt <= ENOUGH:
                 break
             left, slack = self.left_over(x, y)
-            primal = _magnify(primal, np.abs(left).max())
-            dual = _magnify(dual, max(-slack.min(), abs(slack @ x) / max(self.cost @ x, TINY)))
+            primal = _magnification(np.abs(left).max())
+            dual = _magnification(max(-slack.min(), abs(slack @ x) / (self.cost @ x)))
         return best, step.message
 
     def left_over(self, x, y):
@@ -239,6 +238,6 @@ def _equilibrate(sizes):
     return rows, 1 / _power_of_two((sizes * rows[:, None]).max(axis=0))
 
 
-def _magnify(factor, violation):
+def _magnification(violation):
     """Return by how much to magnify what a round has left, to be of order one."""
-    return _power_of_two(min(1 / max(violation, TINY), 1e12 * factor))
+    return _power_of_two(1 / max(violation, 1e-30))
