@@ -14,7 +14,7 @@ from wnlib import stalling
 
 
 def trained(flow, problem, x0):
-    """Follow ``(r^2, log u)`` by LSODA in the clock ``dC = r^L dt``: does the radius vanish?
+    """Tell whether the radius vanishes: ``(r^2, log u)`` by LSODA in the clock ``dC = r^L dt``.
 
     It knows nothing of mirror maps, and ends where ``|A x^L - b|^2 < 0.9 |b|^2``, too.
     """
