@@ -338,6 +338,7 @@ def test_an_interrupted_run_returns_what_it_has(monkeypatch):
         ({"n_steps": 1e3}, TypeError, "n_steps must be an integer"),
         ({"times": [0.2, 0.1]}, ValueError, r"times must increase within \(0, step"),
         ({"times": [0.0, 0.1]}, ValueError, "times must increase"),
+        ({"times": 5.0}, ValueError, r"times must have 1 .* pass a list, times=\[5\]"),
         ({"times": [1.1]}, ValueError, r"n_steps = 1\]"),
         ({"residual_tol": -1.0}, ValueError, "residual_tol must lie"),
         ({"residual_tol": np.nan}, ValueError, "residual_tol must lie"),
