@@ -1,5 +1,7 @@
 """Continuous time: the two forms agree, tolerances mean what they say, and refusals."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,21 @@ def test_an_interrupted_run_returns_what_it_has(monkeypatch):
     assert run.status == wn.Status.MAX_STEPS and 0 < run.n_steps < whole.n_steps
     shared = len(run.times) - 1
     assert np.array_equal(run.path[:shared], whole.path[:shared])
+
+
+@pytest.mark.parametrize(("guard", "seed"), [("holds", 13), ("holds", 60), ("reading", 5)])
+def test_trained_weights_stay_positive(monkeypatch, guard, seed):
+    """At the ends of coarse steps, and between them, where a cubic overshoots."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((2, 4))
+    problem, x0 = wn.Problem(A, A[:, 0]), np.exp(rng.uniform(-3, 3, 4))
+    flow = wn.PlainFlow(2) if seed % 4 == 0 else wn.WeightNormFlow(2, 0.3)
+    options = {"form": "weights", "rtol": 9e-3, "max_steps": 200}
+    assert (wn.integrate(flow, problem, x0, 1e3, **options).path > 0).all()
+    trained = sys.modules["wnlib.integrate"]._Trained
+    without = {
+        "holds": lambda self, state: True,
+        "reading": lambda self, t, path, *ends: self.weights(path(t)),
+    }
+    monkeypatch.setattr(trained, guard, without[guard])
+    assert not (wn.integrate(flow, problem, x0, 1e3, **options).path > 0).all()

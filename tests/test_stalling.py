@@ -256,3 +256,49 @@ def test_nothing_global_is_changed():
             run.result()
     assert seen == [(True, True)] * 8
     assert list(warnings.filters) == filters and numbers() == threads
+
+
+def balanced(share, delta=1e-3):
+    """Return a tiny start, ``share`` times what stalls: from there the dip is within a step."""
+    v = np.sqrt([0.5 - delta / 2, 0.5 + delta / 2])
+    edge = -0.5 * np.log1p(-(delta**2))  # R0 + ratio min_tau log sum v0^2 e^{2 tau A^T b} = 0
+    return wn.WeightNormFlow(2, 1.0), wn.Problem([[1.0, -1.0]], [1.0]), v * np.sqrt(share * edge)
+
+
+def with_candidate(flow, problem, x0, max_steps):
+    return stalling.vanishing(flow, problem, x0, max_steps, [wn.min_l1(problem).z])
+
+
+def refuse(*_):
+    return False
+
+
+# Name, what is taken out, what stands in its place, an instance, steps allowed, the right answer.
+GUARDS = [
+    ("beats zero", "_beats_zero", refuse, lambda: opposed_start(17), 0, False),
+    ("nothing opposes", "_nothing_opposes", refuse, lambda: HARD, 0, False),
+    ("a proof of a stall", "certainly_stalls", refuse, lambda: balanced(0.2), 0, True),
+    ("a proof of none", "certainly_converges", refuse, lambda: candidate_decides(), 0, False),
+    ("the radius has grown", "_has_grown", refuse, lambda: opposed_start(29), 60, False),
+    ("near the limit", "_stays", refuse, lambda: large_start(8), 60, False),
+    ("the dip", "_dip", lambda frame, solver: solver.y, lambda: balanced(0.9), 100, True),
+    ("tiny radii", "_scale", lambda flow, r: 1.0, lambda: balanced(0.9), 100, True),
+    ("finer steps", "TOLERANCES", (1e-2,), lambda: opposed_start(6), 100, True),
+    ("finest steps", "TOLERANCES", (1e-2, 1e-4), lambda: opposed_start(39), 400, True),
+]
+
+
+def candidate_decides():
+    """Return a start where only the candidate decides without a step."""
+    for seed in range(100):
+        instance = opposed_start(seed)
+        if stalling.vanishing(*instance, 0) is None and with_candidate(*instance, 0) is False:
+            return instance
+
+
+@pytest.mark.parametrize("name, guard, without, instance, max_steps, right", GUARDS)
+def test_guards_are_needed(monkeypatch, name, guard, without, instance, max_steps, right):
+    start = instance()
+    assert with_candidate(*start, max_steps) is right
+    monkeypatch.setattr(stalling, guard, without)
+    assert with_candidate(*start, max_steps) is not right

@@ -67,6 +67,10 @@ class Chart:
         """Return ``x``."""
         return np.exp(self._tame(self.state(m)[0], self.top))
 
+    def reading(self, t, path, *ends):
+        """Return ``x`` at a time within a step."""
+        return self.weights(path(t))
+
     def clock(self, m):
         """Return the clock of ``m``."""
         return np.exp(self._tame(self.state(m)[1], self.log_clock))

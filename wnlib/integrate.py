@@ -204,6 +204,14 @@ class _Trained:
     def worn(self, state):
         return False
 
+    def reading(self, t, path, t_old, old, t_new, new):
+        """Return the weights at a time within a step; positive as at its ends, where they are."""
+        state = path(t)
+        if not self.holds(state):  # cubics overshoot by the tolerance of a step
+            share = (t - t_old) / (t_new - t_old)
+            state = np.where(state > 0, state, old ** (1 - share) * new**share)
+        return self.weights(state)
+
 
 def _weights_steps(flow, problem, x0, t_end, rtol):
     """Yield ``(t, weights_at)`` after each step on the trained weights."""
@@ -223,8 +231,9 @@ def _stepper(chart, t, t_end, rtol, first_step, **options):
 
 def _readings(steps):
     for chart, solver in steps:
-        path, weights = solver.dense_output(), chart.weights
-        yield solver.t, lambda t, path=path, weights=weights: weights(path(t))
+        path, reading = solver.dense_output(), chart.reading
+        ends = solver.t_old, solver.y_old, solver.t, solver.y
+        yield solver.t, lambda t, path=path, reading=reading, ends=ends: reading(t, path, *ends)
 
 
 _FORMS = {"mirror": _mirror_steps, "weights": _weights_steps}

@@ -91,22 +91,29 @@ def vanishing(flow, problem, x0, max_steps, candidates=()):
 
 def _known(flow, problem, x0, candidates):
     """Return what is known of a start without following the flow."""
-    A, b = problem.network_matrix, problem.b
-    if not (flow.can_stall and b.any()):
+    if not (flow.can_stall and problem.b.any()):
         return False  # the plain flow never does; for b = 0 a vanishing radius is convergence
     if flow.motion is not WeightNormFlow:
         return None
-    product, sums = A @ x0**flow.depth, np.abs(A) @ x0**flow.depth
-    # |b|^2 - |product - b|^2, also where rounding hides it in the difference
-    if product @ (2 * b - product) > 8 * EPS * sums @ np.abs(2 * b - product):
+    if _beats_zero(flow, problem, x0) or _nothing_opposes(problem):
         return False
-    if (A.T @ b).min() >= 0:
-        return False  # a small radius grows, whatever the direction
     if certainly_stalls(flow, problem, x0):
         return True
     if any(certainly_converges(flow, x0, z) for z in candidates):
         return False
     return None
+
+
+def _beats_zero(flow, problem, x0):
+    """Tell whether ``|A x0^L - b| < |b|``, also where rounding hides it in the difference."""
+    A, stacked = problem.network_matrix, x0**flow.depth
+    rest = 2 * problem.b - A @ stacked
+    return (A @ stacked) @ rest > 8 * EPS * (np.abs(A) @ stacked) @ np.abs(rest)
+
+
+def _nothing_opposes(problem):
+    """Tell whether a small radius grows, whatever the direction."""
+    return (problem.network_matrix.T @ problem.b).min() >= 0
 
 
 @np.errstate(all="ignore")  # of log 0 where z is zero
@@ -152,16 +159,11 @@ def certainly_converges(flow, x0, z):
     omega = (L - 2) / (2 * flow.ratio)
     on = share > 0
     weighted = logsumexp(np.log(share[on]) - (L - 2) * log_v[on]) - omega * R0
-    integral = _log_lower_gamma(L / 2 + 1, omega * R0) - L / 2 * np.log(omega) - np.log(z.sum())
+    a = L / 2 + 1  # where gammainc underflows, the integral does not matter
+    integral = np.log(gammainc(a, omega * R0)) + gammaln(a) - L / 2 * np.log(omega)
+    integral -= np.log(z.sum())
     size = L / 2 * logsumexp(2 / L * np.log(share[on]))
     return bool(np.logaddexp(weighted, integral) <= size - SLACK)
-
-
-def _log_lower_gamma(a, x):
-    """Return the log of the lower incomplete gamma function, from above where that underflows."""
-    if (regularized := gammainc(a, x)) > 0:
-        return np.log(regularized) + gammaln(a)
-    return a * np.log(x) - np.log(a)  # the integral of t^{a-1}, without its factor e^{-t}
 
 
 @np.errstate(all="ignore")  # what overflows is not certain
@@ -213,10 +215,9 @@ def _enters(flow, problem, x0, share, max_steps):
     A dip within a step is looked at where it is deepest.
     """
     r = np.linalg.norm(x0)
-    log_tolerance = share * min(1.0, r**2 / flow.ratio)  # a tiny radius is as much as that
     error, n_steps, doubt, before, lowest = 0.0, 0, False, 1.0, np.inf
     first = _Frame(flow, problem, np.log(x0 / r), r**2)
-    for frame, solver in follow(first, _solver, _tolerance(log_tolerance)):
+    for frame, solver in follow(first, _solver, _tolerance(share * _scale(flow, r))):
         n_steps += 1
         state = solver.y
         error += _step_error(frame, solver)
@@ -227,10 +228,10 @@ def _enters(flow, problem, x0, share, max_steps):
         if state[-1] <= -margin:
             return True, n_steps
         doubt, lowest = doubt or state[-1] <= margin, min(lowest, state[-1] + margin)
-        gain, has_grown = frame.gain(solver.y), solver.y[-1] - margin > lowest
+        gain, grown = frame.gain(solver.y), _has_grown(solver.y[-1], margin, lowest)
         if n_steps == max_steps or (doubt and gain > 0):
             break
-        if has_grown or _stays(frame, solver.y, gain, error) or frame.solves(solver.y):
+        if grown or _stays(frame, solver.y, gain, error):
             return (None if doubt else False), n_steps
     return None, n_steps
 
@@ -255,10 +256,6 @@ class _Frame:
         self.columns = np.linalg.norm(self.A, axis=0)
         self.start = np.append(np.zeros(len(self.b)), R)
 
-    def next(self, state):
-        """Return the frame around ``state``."""
-        return _Frame(self.flow, self.problem, self.direction(state), state[-1])
-
     def moved(self, state):
         """Return what the formula above gives for ``log v``."""
         anchor, power = self.log_v - (state[-1] - self.R) / (2 * self.ratio), self.L - 2
@@ -275,8 +272,12 @@ class _Frame:
         return log_v - logsumexp(2 * log_v) / 2
 
     def holds(self, state):
-        """Tell whether the direction is one, as after an accepted step it may not be."""
-        return np.isfinite(self.direction(state)).all()
+        """Each state is one: where steps lead nowhere, the solver fails."""
+        return True
+
+    def worn(self, state):
+        """One frame lasts: its coordinates stay of the size of their motion."""
+        return False
 
     def parts(self, state):
         """Return ``v^L``, ``q``, ``R^{L/2}`` and ``e``."""
@@ -327,14 +328,6 @@ class _Frame:
         stacked, _, size, _ = self.parts(state)
         return 4 * EPS * self.L * size * (self.columns @ stacked)
 
-    def solves(self, state):
-        """Tell whether ``A x^L = b`` as far as floats can tell, at a positive radius."""
-        return np.linalg.norm(self.parts(state)[-1]) <= self.rounding(state)
-
-    def worn(self, state):
-        """Tell whether cancellation since the anchor costs half the digits."""
-        return np.sqrt(EPS) * np.abs(state[:-1]).max() > self.unit(state)
-
 
 def _solver(frame, t, first_step):
     """Return a solver in the clock of a frame, whose first step is a short one."""
@@ -346,6 +339,11 @@ def _stepper(frame, t, state, t_end):
     first_step = min(0.1 * frame.unit(state) / speed, t_end - t)
     options = {"jac": frame.jacobian, "first_step": first_step, "rtol": NEWTON_RTOL}
     return Stepper(frame.velocity, t, state, t_end, **options)
+
+
+def _scale(flow, r):
+    """Return by how much ``log w`` moves where a radius vanishes, at most one."""
+    return min(1.0, r**2 / flow.ratio)
 
 
 def _tolerance(log_tolerance):
@@ -380,6 +378,11 @@ def _dip(frame, solver):
     while short.status == "running":
         short.step()
     return short.y
+
+
+def _has_grown(R, margin, lowest):
+    """Tell whether the true squared radius is above one that it had before, at most ``lowest``."""
+    return R - margin > lowest
 
 
 def _stays(frame, state, gain, error):
