@@ -2,8 +2,8 @@ r"""Columns of a matrix that span its range, and everything else in terms of the
 
 With ``A_N = A_B W`` for the columns outside a basis ``B``, the equations ``A z = b`` read
 ``z_B + W z_N = A_B^{-1} b``, and a vector ``c`` lies in the range of ``A^T`` if and only if its
-*reduced costs* ``c_N - W^T c_B`` vanish. What rounding cannot tell from zero, in ``W``, in the right
-hand side and in reduced costs, is zero here: ties stay ties.
+*reduced costs* ``c_N - W^T c_B`` vanish. What rounding cannot tell from zero, in ``W``, in the
+right hand side and in reduced costs, is zero here: ties stay ties.
 """
 
 import numpy as np
@@ -61,7 +61,7 @@ class Basis:
         return np.where(np.abs(value) <= rounding, 0.0, value)
 
     def spread(self, inside, outside):
-        """Return ``W e^{outside - inside}`` entrywise, in one exponential each where floats allow."""
+        """Return ``W e^{outside - inside}`` entrywise, by two exponentials where floats allow."""
         top = outside.max(initial=-np.inf)
         if top - inside.min() < RANGE:
             return self.W * np.exp(outside - top) * np.exp(top - inside)[:, None]

@@ -5,17 +5,17 @@ divergence from it. For ``z`` in ``S`` and *any* multipliers ``nu``, Fenchel's i
 the excess of the divergence at ``z`` by a sum of terms that are never negative,
 
     L = 2:   sum z log(z / p) - z + p,                        p = (beta / rho) e^{A^T nu},
-    L > 2:   sum y z - (L/2) z^{2/L} + (L-2)/2 y^{-2/(L-2)},  y = (beta / rho)^{-gamma} - A^T nu > 0,
+    L > 2:   sum y z - (L/2) z^{2/L} + (L-2)/2 y^{-2/(L-2)},  y = (beta / rho)^{-gamma} - A^T nu,
 
-with ``gamma = 1 - 2/L``; the sum is zero at the limit only. A term is ``z delta^2 / 2`` to leading
+with ``gamma = 1 - 2/L`` and ``y > 0``; the sum is zero at the limit only. A term is ``z delta^2 / 2`` to leading
 order (``gamma z^{2/L} delta^2 / 2`` for L > 2), if the entry would be exact after a change of its
 start by the factor ``e^delta``. The *relative gap* is the sum over that of the factors before
 ``delta^2 / 2``: a mean of ``delta^2 / 2``.
 
 Rounding hides which point of ``S`` it is where many orders of magnitude lie between ``z`` and
-``beta / rho``: ``y`` then is a difference of large numbers. If the columns of ``A`` at such entries
-are independent, ``A z = b`` alone determines them. Otherwise the reduced costs of ``y`` at ``z`` and
-of the start must agree.
+``beta / rho``: ``y`` then is a difference of large numbers. If the columns of ``A`` at such
+entries are independent, ``A z = b`` alone determines them. Otherwise the reduced costs of ``y`` at
+``z`` and of the start must agree.
 """
 
 import numpy as np

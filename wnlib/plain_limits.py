@@ -10,9 +10,9 @@ in the row space of ``A``. In the coordinate ``y = (z^{-gamma} - 1) / gamma``, `
 
     z_B + W z_N = A_B^{-1} b,        y_N = W^T y_B + (c_N - W^T c_B),
 
-so ``z_B`` are coordinates for everything, and the *reduced costs* ``c_N - W^T c_B`` are all that is
-left of the start. If ``B`` holds the columns of greatest weight ``D = -dz/dy = z^{1+gamma}``, nothing
-cancels: not where entries lie hundreds of orders of magnitude apart, nor where ``rho`` is
+so ``z_B`` are coordinates for everything, and the *reduced costs* ``c_N - W^T c_B`` are all that
+is left of the start. If ``B`` holds the columns of greatest weight ``-dz/dy = z^{1+gamma}``,
+nothing cancels: not where entries lie hundreds of orders of magnitude apart, nor where ``rho`` is
 ``e^{1000}`` and columns tie. All that is kept of ``z`` is ``log z``, and rows are compared with
 their own terms only, so nothing leaves the range of floats. Newton's matrix for ``log z_B`` is
 ``1 + T H^T`` with ``T = W z_N / z_B`` and ``H = W (z_N / z_B)^gamma``.
@@ -115,7 +115,7 @@ class PlainLimits:
         self.s, self.w = self.s + self.log_beta.max(), -self.log_beta
 
     def approach(self, rounds):
-        """Newton's method at fixed ``s``, in coordinates that follow it; tell whether it arrives."""
+        """Newton's method at a fixed start, in coordinates that follow; tell whether it arrives."""
         for _ in range(rounds):
             with suppress(StuckError):
                 self.correct(1e-4, max_steps=20)
