@@ -219,18 +219,20 @@ def test_large_starts_converge_to_rounding(depth, seed):
     assert optimality(limit.flow, problem, x0, limit) < 1e-7
 
 
+# Within the budget this converges; after two steps nobody can know.
+UNDECIDED = wn.WeightNormFlow(2, 1.0), wn.Problem([[2.0, -1.0, -2.0]], [2.0]), [0.25, 0.75, 0.25]
+
+
 def test_undecided_stalls_are_named(monkeypatch):
-    """Within the budget it converges; after three steps nobody can know."""
-    problem = wn.Problem([[1.0, 1.0]], [1.0])
-    flow, x0 = wn.WeightNormFlow(3, 0.5), np.array([20.0, 10.0])
-    decided = wn.limit(flow, problem, x0)
-    assert decided.status is wn.Status.CONVERGED
-    assert not wn.stalls(flow, problem, x0)
-    with pytest.raises(RuntimeError, match="stalls is undecided after 3 integration steps"):
-        wn.stalls(flow, problem, x0, max_steps=3)
-    monkeypatch.setattr(stalling, "MAX_STEPS", 3)
-    undecided = wn.limit(flow, problem, x0)
-    assert undecided.status is wn.Status.MAX_STEPS
+    decided = wn.limit(*UNDECIDED)
+    assert decided.status is wn.Status.CONVERGED and decided.message == ""
+    assert not wn.stalls(*UNDECIDED)
+    with pytest.raises(RuntimeError, match="stalls is undecided after 2 integration steps"):
+        wn.stalls(*UNDECIDED, max_steps=2)
+    monkeypatch.setattr(stalling, "MAX_STEPS", 2)
+    undecided = wn.limit(*UNDECIDED)
+    assert undecided.status is wn.Status.UNFINISHED
+    assert undecided.message.startswith("whether the flow stalls is undecided")
     np.testing.assert_array_equal(undecided.weights, decided.weights)
 
 
@@ -260,22 +262,22 @@ def test_failure_of_the_linear_program_is_no_verdict_of_limit(monkeypatch):
         status, message = 4, "numerical difficulties"
 
     monkeypatch.setattr(linear_program, "linprog", lambda *_, **__: GivesUp)
-    monkeypatch.setattr(stalling, "MAX_STEPS", 3)
-    problem = wn.Problem([[1.0, 1.0]], [1.0])
+    monkeypatch.setattr(stalling, "MAX_STEPS", 2)
     with pytest.raises(RuntimeError, match="the linear program failed: numerical difficulties"):
-        wn.min_l1(problem)
-    limit = wn.limit(wn.WeightNormFlow(3, 0.5), problem, [20.0, 10.0])
-    assert limit.status is wn.Status.MAX_STEPS
+        wn.min_l1(UNDECIDED[1])
+    assert wn.limit(*UNDECIDED).status is wn.Status.UNFINISHED
 
 
 def test_stuck_is_never_called_converged(monkeypatch):
     """On the way to its end the path of plain limits has small residuals everywhere."""
     problem = wn.sparse_problem(10, 30, 3, seed=1)
     x0 = wn.initial_weights(problem, 1e-3, seed=0)
-    monkeypatch.setattr("wnlib.plain_limits.MAX_PATH_STEPS", 5)
+    monkeypatch.setattr("wnlib.plain_limits.MAX_STEPS", 5)
     result = wn.limit(wn.PlainFlow(2), problem, x0)
-    assert result.residual < 1e-9 and problem.error(result.effective) > 0.1
-    assert result.status == wn.Status.MAX_STEPS
+    assert problem.error(result.effective) > 0.1
+    assert result.status == wn.Status.UNFINISHED
+    assert result.message == "the path is too long"
+    assert np.isnan(result.gap)
 
 
 @pytest.mark.parametrize("depth", [2, 3])
