@@ -40,6 +40,7 @@ class Basis:
         # one refinement, and what is left is the rounding of a solution known to be that of W
         W += self.solve(targets - A[:, self.inside] @ W)
         spread = np.abs(self.inverse) @ np.abs(A[:, self.inside])
+        self.inverse[np.abs(self.inverse) <= 2 * EPS * (spread @ np.abs(self.inverse))] = 0.0
         error = 2 * EPS * (spread @ np.abs(W) + np.abs(self.inverse) @ np.abs(targets))
         vanishing = np.abs(W) <= error
         W[vanishing] = error[vanishing] = 0.0

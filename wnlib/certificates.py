@@ -7,8 +7,8 @@ the excess of the divergence at ``z`` by a sum of terms that are never negative,
     L = 2:   sum z log(z / p) - z + p,                        p = (beta / rho) e^{A^T nu},
     L > 2:   sum y z - (L/2) z^{2/L} + (L-2)/2 y^{-2/(L-2)},  y = (beta / rho)^{-gamma} - A^T nu,
 
-with ``gamma = 1 - 2/L`` and ``y > 0``; the sum is zero at the limit only. A term is ``z delta^2 / 2`` to leading
-order (``gamma z^{2/L} delta^2 / 2`` for L > 2), if the entry would be exact after a change of its
+with ``gamma = 1 - 2/L`` and ``y > 0``; the sum is zero at the limit only. A term is, to leading
+order, ``z delta^2 / 2`` (``gamma z^{2/L} delta^2 / 2`` for L > 2), if the entry would be exact after a change of its
 start by the factor ``e^delta``. The *relative gap* is the sum over that of the factors before
 ``delta^2 / 2``: a mean of ``delta^2 / 2``.
 
@@ -22,7 +22,8 @@ import numpy as np
 
 from wnlib.bases import EPS, Basis, pivots
 
-RESOLVED = 1e-6  # a delta known to that is known: its square is within any tolerance
+RESOLVED = 1e-8  # a delta known to that is known: half its square is within any tolerance
+UNSEEN = 100.0  # times its rounding, ``y`` may be off where it is not seen anyway
 INDEPENDENT = 1e-10  # singular values above that share determine entries to about RESOLVED
 
 
@@ -66,18 +67,20 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
             c, here = np.exp(-gamma * log_start - unit), np.exp(-gamma * log_z - unit)
             noise = 4 * EPS * ((1 + gamma * np.abs(log_start)) * c + sizes)
             pull = -pull
+        known = 1.0 if depth == 2 else here
+        hidden = (noise > RESOLVED * known) & (stacked > 0)
+        noise = np.where(hidden, UNSEEN * noise, noise)
         y = c + pull
         y = here + np.sign(y - here) * np.maximum(np.abs(y - here) - noise, 0.0)
         if depth == 2:
             terms = np.where(stacked > 0, stacked * _entropy(here - y), np.exp(-(c + pull)))
-            known, scale = 1.0, stacked.sum()
+            scale = stacked.sum()
         else:
             value, log_y = stacked ** (2 / depth), np.log(np.maximum(c + pull + noise, 0.0))
             terms = value * _power_gap(np.where(y == here, 1.0, y / here), depth)
             unused = (depth - 2) / 2 * np.exp(-2 / depth * (unit + log_y) / gamma)
             terms = np.where(np.isfinite(here), terms, unused)  # zero as a float
-            known, scale = here, gamma * value.sum()
-    hidden = (noise > RESOLVED * known) & (stacked > 0)
+            scale = gamma * value.sum()
     if not _determined(matrix, c, here, hidden, log_z):
         return np.inf
     return float(terms.sum() / scale)

@@ -110,9 +110,10 @@ class PlainLimits:
                 self.restrict(~vanishing)
             if not self.approach(30):
                 raise StuckError("no first point of the path was found")
-        w = self.log_beta.max() - self.log_beta
-        self.move_to(self.s, w)
-        self.s, self.w = self.s + self.log_beta.max(), -self.log_beta
+        # The way to an uneven start leads through larger ones: among small ones, where columns
+        # come to tie, the path turns at once.
+        self.move_to(self.s, self.log_beta.min() - self.log_beta)
+        self.s, self.w = self.s + self.log_beta.min(), -self.log_beta
 
     def approach(self, rounds):
         """Newton's method at a fixed start, in coordinates that follow; tell whether it arrives."""
@@ -121,7 +122,7 @@ class PlainLimits:
                 self.correct(1e-4, max_steps=20)
             self.anchor(self.scaled())
             g, terms = self.misfit(self.q, self.outside(self.q, self.s, self.w))
-            if (np.abs(g) <= 1e-3 * terms).all():
+            if (np.abs(g / terms) <= 1e-3).all():
                 return True
         return False
 
@@ -268,7 +269,7 @@ class PlainLimits:
                 there = (s, w) if share == 1 else (self.s + share * ds, self.w + share * dw)
                 q = self.q + share * rate
                 g, terms = self.misfit(q, self.outside(q, *there))
-                if (np.abs(g) <= 0.3 * terms).all():
+                if (np.abs(g / terms) <= 0.3).all():  # false for NaN
                     break
                 share /= 2
                 if share < 1e-12:
