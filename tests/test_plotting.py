@@ -36,6 +36,12 @@ def test_flows_differ_by_more_than_colour():
     assert all(plain[key] != normalized[key] for key in ("color", "marker", "label"))
     assert "0.1" in normalized["label"]
 
+    class Half(wn.PlainFlow):
+        def velocity(self, problem, x):
+            return super().velocity(problem, x) / 2
+
+    assert plotting.flow_style(Half(2))["label"] == "Half"
+
 
 def test_colours_of_the_flows_stand_out_from_white():
     for flow in FLOWS:  # 3 to 1, as WCAG asks of graphics

@@ -71,6 +71,19 @@ PROBLEM = wn.Problem(A, B)
     ("call", "error", "words"),
     [
         (lambda: wn.Problem(A, [1.0]), ValueError, "b must have one entry per row of A: 2; got 1"),
+        (
+            lambda: wn.Problem(A, B, True),
+            TypeError,
+            "signal must .* pass signed by its name",
+        ),
+        (lambda: wn.Problem(A, 5), ValueError, r"b must .* shape \(\), one number: .* b=\[5\]"),
+        (lambda: wn.Problem(A, None), TypeError, "b must be an array .* it is None"),
+        (
+            lambda: wn.sparse_problem(2, 3, 1, 0, signed=1),
+            TypeError,
+            "signed must be True or False",
+        ),
+        (lambda: wn.initial_weights(PROBLEM, 1, 0, shape=np.ones(2)), ValueError, "shape must be"),
         (lambda: wn.Problem(A, [1.0, np.nan]), ValueError, "b holds NaN or infinity: remove"),
         (lambda: wn.Problem([[np.inf, 1], [1, 1]], B), ValueError, "A holds NaN or infinity"),
         (lambda: wn.Problem([[1j, 1], [1, 1]], B), TypeError, "A must be an array of real numbers"),
@@ -83,7 +96,11 @@ PROBLEM = wn.Problem(A, B)
         (lambda: wn.sparse_problem(2, 3, 4, 0), ValueError, "at most n_features=3; got 4"),
         (lambda: wn.sparse_problem(0, 3, 1, 0), ValueError, "n_measurements must be at least 1"),
         (lambda: wn.sparse_problem(2.0, 3, 1, 0), TypeError, "n_measurements must be an integer"),
-        (lambda: wn.sparse_problem(2, 3, 1, 0, noise=-1), ValueError, "noise must be nonnegative"),
+        (
+            lambda: wn.sparse_problem(2, 3, 1, 0, noise=-1),
+            ValueError,
+            r"noise must lie in \[0, 1e",
+        ),
         (lambda: wn.initial_weights(PROBLEM, 0.0, 0), ValueError, "scale must be positive"),
         (
             lambda: wn.initial_weights(PROBLEM, 1, 0, starts=0),
@@ -101,7 +118,7 @@ PROBLEM = wn.Problem(A, B)
         (lambda: PROBLEM.residual(np.ones(2)), ValueError, r"z must have shape \(\.\.\., 3\)"),
         (lambda: wn.sparse_problem(2, 3, 1, -1), ValueError, "seed is no seed, got -1: pass"),
         (lambda: wn.sparse_problem(2, 3, 1, None), TypeError, "seed is no seed, got None: pass"),
-        (lambda: wn.sparse_problem(2, 3, 1, 0, noise=np.inf), ValueError, "noise must be nonneg"),
+        (lambda: wn.sparse_problem(2, 3, 1, 0, noise=np.inf), ValueError, "noise must lie in"),
         (lambda: wn.initial_weights(A, 1, 0), TypeError, r"problem must be a Problem\(A, b\)"),
         (lambda: wn.initial_weights(PROBLEM, "0.1", 0), TypeError, "scale must be a number"),
         (lambda: wn.min_l1(A), TypeError, r"problem must be a Problem\(A, b\)"),

@@ -22,8 +22,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 # A module imports only from modules above it.
 ORDER = [
-    *("problems", "flows", "trajectories", "charts", "integrate", "descend", "linear_program"),
-    *("stalling", "plain_limits", "limits", "invariants", "bounds", "instances"),
+    *("threads", "problems", "flows", "trajectories", "charts", "integrate", "descend"),
+    *("linear_program", "stalling", "plain_limits", "limits", "invariants", "bounds", "instances"),
     *("claims.claim", "claims.sparse_recovery", "claims.plain_flow", "claims.polar"),
     *("claims.magnification", "claims.figure_2", "claims", "ledger", "plotting", "widgets"),
     *("__main__", "__init__"),
@@ -35,7 +35,7 @@ EXTRAS = {
     "ipywidgets": {"widgets": "top"},
     "PIL": {"widgets": "top"},
 }
-LIGHT = {"numpy", "scipy", *sys.stdlib_module_names}
+LIGHT = {"numpy", "scipy", "threadpoolctl", *sys.stdlib_module_names}
 
 
 def text(name):
@@ -127,7 +127,7 @@ def test_wheel_holds_the_library_and_nothing_else(tmp_path, monkeypatch):
         "wnlib",
         f"wnlib-{wnlib.__version__}.dist-info",
     }
-    assert set(requirements(PROJECT["dependencies"])) == {"numpy", "scipy"}
+    assert set(requirements(PROJECT["dependencies"])) == {"numpy", "scipy", "threadpoolctl"}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,10 @@ descent and descent with weight normalization are then the same update of the ro
 
 where ``s = <A^T e, x^L> = <e, A x^L>``, known before the second product, is all that the radial
 gradient ``s / r`` and the projection in ``grad_u = c (A^T e * x^{L-1} - (s / r^2) x)`` need.
+
+The factors ``keep - h * u^{L-2}`` must be positive: where one is not, the step has carried a weight
+through zero, which the flow never does. Two such steps leave no trace in the signs, so each step is
+watched. A flow of another motion is followed start by start, as its ``velocity`` says.
 """
 
 import warnings
@@ -18,8 +22,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from wnlib.flows import PlainFlow, check_start
+from wnlib.flows import PlainFlow, WeightNormFlow, check_start, vector_form
 from wnlib.problems import count, finite, positive, within
+from wnlib.threads import one_blas_thread
 from wnlib.trajectories import Status, Trajectory, vanishes
 
 CHECK_EVERY = 100  # steps: often enough to stop early, rarely enough to cost a few per cent
@@ -28,6 +33,7 @@ CHECK_EVERY = 100  # steps: often enough to stop early, rarely enough to cost a 
 GROWTH = np.finfo(float).eps ** -0.5  # of the residual, the root of the loss
 
 
+@one_blas_thread
 def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12):
     """Follow a flow from ``x0`` in ``n_steps`` explicit Euler steps: gradient descent.
 
@@ -37,6 +43,7 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
     Parameters
     ----------
     flow : PlainFlow or WeightNormFlow
+        Or one that moves in a way of its own: its state is moved along its ``velocity``.
     problem : Problem
     x0 : array_like, shape (n_weights,) or (starts, n_weights)
         Positive initial weights; all starts are moved together.
@@ -53,11 +60,13 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
     Returns
     -------
     Trajectory
-        CONVERGED where the residual has reached ``residual_tol``; DIVERGED where it, or a weight,
-        has grown beyond bounds; STALLED where the radius of weight normalization has fallen a
+        CONVERGED where the residual has reached ``residual_tol``; CROSSED_ZERO where a step has
+        carried a weight through zero; DIVERGED where none has, but the residual or a weight has
+        grown beyond bounds; STALLED where the radius of weight normalization has fallen a
         thousandfold, still falls, and the loss is that of zero weights; MAX_STEPS otherwise. This
-        is examined every 100 steps and at recorded times. A start that is done keeps the last good
-        weights seen there, and its ``n_steps`` counts the steps up to them.
+        is examined every 100 steps and at recorded times, and says what all steps since then did. A
+        start that is done keeps the last good weights seen there, and its ``n_steps`` counts the
+        steps up to them.
 
     Raises
     ------
@@ -74,7 +83,7 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
     step, n_steps = positive("step", step), count("n_steps", n_steps)
     residual_tol = within("residual_tol", residual_tol, 0, 1)
     due = _recording_steps(times, step, n_steps)
-    rows = _PlainRows if isinstance(flow, PlainFlow) else _WeightNormRows
+    rows = {PlainFlow: _PlainRows, WeightNormFlow: _WeightNormRows}.get(flow.motion, _OtherRows)
     with np.errstate(all="ignore"):  # what overflows is seen at the next check, and named
         starts = np.atleast_2d(x0)
         record = _Record(rows(flow, problem, step, starts), starts, residual_tol)
@@ -82,7 +91,7 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
             try:
                 record.rows.move(k - record.k)
             except KeyboardInterrupt:
-                warnings.warn(f"interrupted at step {record.k} of {n_steps}", stacklevel=2)
+                warnings.warn(f"interrupted at step {record.k} of {n_steps}", stacklevel=3)
                 break
             record.check(k, is_due)
             if len(record.active) == 0:
@@ -95,7 +104,8 @@ def _recording_steps(times, step, n_steps):
     if times is None:
         steps = np.geomspace(1, n_steps, 60)
     else:
-        steps = finite("times", times, 1) / step
+        with np.errstate(over="ignore"):  # refused below
+            steps = finite("times", times, 1) / step
         if steps[0] <= 0 or np.rint(steps[-1]) > n_steps or (np.diff(steps) <= 0).any():
             raise ValueError(f"times must increase within (0, step * n_steps = {step * n_steps:g}]")
     return np.union1d([0, n_steps], np.rint(steps).astype(int)).tolist()
@@ -131,6 +141,7 @@ class _PlainRows:
         """Drop all other rows, and allocate the buffers."""
         self.u = self.u[rows].copy()
         self.low, self.stacked, self.h = (np.empty_like(self.u) for _ in range(3))
+        self.smallest = np.full_like(self.u, np.inf)  # factor since it was last looked at
         self.product, self.e = (np.empty((len(self.u), len(self.b))) for _ in range(2))
         self.set_powers()
 
@@ -140,26 +151,39 @@ class _PlainRows:
         if self.L > 2:
             self.stacked *= _power(self.u, self.L - 2, out=self.low)
 
-    def misfit(self):
-        """Return ``e = A x^L - b``, shape (rows, n_measurements)."""
-        np.matmul(self.stacked, self.A.T, out=self.product)
-        return np.subtract(self.product, self.b, out=self.e)
+    def products(self):
+        """Return ``A x^L``, shape (rows, n_measurements), and what the step needs besides."""
+        return (np.matmul(self.stacked, self.A.T, out=self.product),)
 
-    def factors(self):
+    def factors(self, e, product):
         """Return ``keep`` and ``rate`` of the update."""
         return 1.0, self.step
 
     def move(self, n_steps):
         """Take ``n_steps`` steps."""
         for _ in range(n_steps):
-            e = self.misfit()
-            keep, rate = self.factors()
+            product, *more = self.products()
+            e = np.subtract(product, self.b, out=self.e)
+            keep, rate = self.factors(e, product, *more)
             e *= rate
             np.matmul(e, self.A, out=self.h)
             if self.L > 2:
                 self.h *= self.low
-            self.u *= np.subtract(keep, self.h, out=self.h)
+            factor = np.subtract(keep, self.h, out=self.h)
+            np.fmin(self.smallest, factor, out=self.smallest)
+            self.u *= factor
             self.set_powers()
+
+    def crossed(self):
+        """Tell which rows have crossed zero since the last call."""
+        smallest = self.smallest.min(axis=1)
+        self.smallest.fill(np.inf)
+        return smallest <= 0
+
+    def residual(self):
+        """Return the relative residuals, shape (rows,)."""
+        misfit = self.products()[0] - self.b
+        return np.linalg.norm(misfit, axis=1) / (np.linalg.norm(self.b) or 1.0)
 
     def weights(self):
         return self.u
@@ -177,25 +201,69 @@ class _WeightNormRows(_PlainRows):
 
     def keep(self, rows):
         self.r = self.r[rows].copy()
-        self.c_power = np.empty_like(self.r)
+        self.c_power, self.smallest_r = np.empty_like(self.r), self.r.copy()
         super().keep(rows)
 
-    def misfit(self):
-        np.matmul(self.stacked, self.A.T, out=self.product)
-        self.norm2 = np.vecdot(self.u, self.u, keepdims=True)
-        self.product *= _power(self.r / np.sqrt(self.norm2), self.L, out=self.c_power)
-        return np.subtract(self.product, self.b, out=self.e)
+    def products(self):
+        norm2 = np.vecdot(self.u, self.u, keepdims=True)
+        c_power = _power(self.r / np.sqrt(norm2), self.L, out=self.c_power)
+        (product,) = super().products()
+        return np.multiply(product, c_power, out=product), c_power, norm2
 
-    def factors(self):
-        s = self.step * np.vecdot(self.e, self.product, keepdims=True)
+    def factors(self, e, product, c_power, norm2):
+        s = self.step * np.vecdot(e, product, keepdims=True)
         self.r -= self.flow.ratio * s / self.r
-        return 1 + s / self.norm2, self.step * self.c_power
+        np.fmin(self.smallest_r, self.r, out=self.smallest_r)
+        return 1 + s / norm2, self.step * c_power
+
+    def crossed(self):
+        negative = self.smallest_r[:, 0] <= 0
+        return super().crossed() | negative
 
     def weights(self):
-        return self.u * (self.r / np.sqrt(self.norm2))
+        return self.u * (self.r / self.norm()[:, None])
 
     def norm(self):
-        return np.sqrt(self.norm2[:, 0])
+        return np.linalg.norm(self.u, axis=1)
+
+
+class _OtherRows:
+    """Starts of a flow that moves in a way of its own, one after the other."""
+
+    def __init__(self, flow, problem, step, x0):
+        self.flow, self.problem, self.step = flow, problem, step
+        forms = [vector_form(flow, problem, x) for x in x0]
+        self.state, self.velocity, self.x_of = zip(*forms, strict=True)
+        self.keep(slice(None))
+
+    def keep(self, rows):
+        """Drop all other rows."""
+        chosen = np.arange(len(self.state))[rows]
+        lists = (self.state, self.velocity, self.x_of)
+        self.state, self.velocity, self.x_of = ([each[i] for i in chosen] for each in lists)
+        self.negative = np.zeros(len(chosen), bool)
+
+    def move(self, n_steps):
+        """Take ``n_steps`` steps."""
+        for i, (velocity, x_of) in enumerate(zip(self.velocity, self.x_of, strict=True)):
+            for _ in range(n_steps):
+                self.state[i] = self.state[i] + self.step * velocity(self.state[i])
+                self.negative[i] |= (x_of(self.state[i]) <= 0).any()
+
+    def crossed(self):
+        """Tell which rows have crossed zero since the last call."""
+        negative, self.negative = self.negative, np.zeros_like(self.negative)
+        return negative
+
+    def residual(self):
+        """Return the relative residuals, shape (rows,)."""
+        return self.problem.residual(self.problem.readout(self.weights() ** self.flow.depth))
+
+    def weights(self):
+        return np.array([x_of(state) for x_of, state in zip(self.x_of, self.state, strict=True)])
+
+    def norm(self):
+        return np.ones(len(self.state))
 
 
 class _Record:
@@ -205,24 +273,23 @@ class _Record:
         self.rows, self.residual_tol, self.k = rows, residual_tol, 0
         self.active, self.n_steps = np.arange(len(x0)), np.zeros(len(x0), int)
         self.status = np.array([Status.MAX_STEPS] * len(x0), object)
-        self.weights, self.residual, self.norm = x0.copy(), self.measure(), rows.norm()
+        self.weights, self.residual, self.norm = x0.copy(), rows.residual(), rows.norm()
         self.bound = GROWTH * np.maximum(self.residual, 1)
         self.recorded, self.path, self.norm_path = [], [], []
 
-    def measure(self):
-        return np.linalg.norm(self.rows.misfit(), axis=1) / (np.linalg.norm(self.rows.b) or 1.0)
-
     def check(self, k, due):
         """Save the state of the active starts after ``k`` steps, and retire those that are done."""
-        self.k, residual = k, self.measure()
-        x, norm = self.rows.weights(), self.rows.norm()
-        good = (residual <= self.bound[self.active]) & np.isfinite(x.sum(axis=1) + norm)
+        self.k, residual = k, self.rows.residual()
+        x, norm, crossed = self.rows.weights(), self.rows.norm(), self.rows.crossed()
+        small = (residual <= self.bound[self.active]) & np.isfinite(x.sum(axis=1) + norm)
+        good = small & ~crossed
         converged = good & (residual <= self.residual_tol)
         saved = self.active[good]
         if k > 0:  # x0 is known without the rounding of r * (x0 / r)
             self.weights[saved], self.norm[saved] = x[good], norm[good]
         self.residual[saved], self.n_steps[saved] = residual[good], k
         self.status[self.active[~good]] = Status.DIVERGED
+        self.status[self.active[crossed]] = Status.CROSSED_ZERO
         self.status[self.active[converged]] = Status.CONVERGED
         if due and good.any():
             self.append(k)
@@ -253,5 +320,5 @@ class _Record:
             times=step * np.array(self.recorded),
             path=path[:, one],
             n_steps=self.n_steps[one],
-            direction_norm=None if isinstance(flow, PlainFlow) else norm_path[:, one],
+            direction_norm=norm_path[:, one] if flow.motion is WeightNormFlow else None,
         )

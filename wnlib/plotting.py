@@ -10,7 +10,7 @@ a colour alone says too little in print, each flow has a marker of its own besid
 import numpy as np
 from matplotlib import cycler
 
-from wnlib.flows import PlainFlow
+from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.problems import positive
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -73,9 +73,11 @@ def flow_style(flow):
     dict
         Keyword arguments for :func:`band`, :func:`history` or ``ax.plot``.
     """
-    if isinstance(flow, PlainFlow):
+    if flow.motion is PlainFlow:
         return {"color": VERMILLION, "marker": "s", "label": "GD"}
-    return {"color": BLUE, "marker": "o", "label": rf"WN-GD, $\tilde\eta$ = {flow.ratio:g}"}
+    if flow.motion is WeightNormFlow:
+        return {"color": BLUE, "marker": "o", "label": rf"WN-GD, $\tilde\eta$ = {flow.ratio:g}"}
+    return {"color": BLACK, "marker": "^", "label": type(flow).__name__}
 
 
 def band(ax, x, samples, *, center=np.mean, **line):

@@ -16,6 +16,8 @@ def readonly(array, dtype=float):
 def finite(name, value, ndim):
     """Return ``value`` as a read-only float array, or say which argument is wrong and how."""
     try:
+        if value is None:
+            raise TypeError("it is None")
         if np.iscomplexobj(value):
             raise TypeError("complex entries")
         if np.ma.isMaskedArray(value) or np.asarray(value).dtype.kind in "SUMm":
@@ -27,13 +29,20 @@ def finite(name, value, ndim):
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if array.ndim not in np.atleast_1d(ndim):
         wanted = " or ".join(map(str, np.atleast_1d(ndim)))
-        remedy = f": pass {name}.ravel()" if ndim == 1 and array.size == max(array.shape) else ""
+        remedy = _as_vector(name, array) if 1 in np.atleast_1d(ndim) else ""
         raise ValueError(f"{name} must have {wanted} dimension(s); got shape {array.shape}{remedy}")
     if array.size == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinity: remove these entries")
     return array
+
+
+def _as_vector(name, array):
+    """Return how to make a vector of what is nearly one, as the end of a message."""
+    if array.ndim == 0:
+        return f", one number: pass a list, {name}=[{array:g}]"
+    return f": pass {name}.ravel()" if array.size == max(array.shape) else ""
 
 
 def real(name, value):
@@ -81,12 +90,20 @@ def count(name, value, minimum=1):
     return int(value)
 
 
+def flag(name, value):
+    """Return ``value`` as a bool, or raise ``TypeError``; 0 and "no" are mistakes."""
+    if not isinstance(value, bool | np.bool):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
 def generator(seed):
     """Return a random generator; no seed at all would draw what nobody can draw again."""
     try:
         if seed is None:
             raise TypeError("None is none")
-        return np.random.default_rng(seed)
+        # a numpy.matrix would end the process: NumPy unpacks it without end
+        return np.random.default_rng(np.asarray(seed) if isinstance(seed, np.ndarray) else seed)
     except (TypeError, ValueError) as error:
         remedy = "pass a nonnegative integer, a list of them, or a numpy.random.Generator"
         raise type(error)(f"seed is no seed, got {seed!r}: {remedy}") from error
@@ -140,11 +157,11 @@ class Problem:
             raise ValueError("A is zero: it measures nothing")
         check_magnitude("A", A)
         check_magnitude("b", b)
-        if not isinstance(self.signed, bool | np.bool):
-            raise TypeError(f"signed must be True or False; got {self.signed!r}")
         object.__setattr__(self, "A", A)
         object.__setattr__(self, "b", b)
-        object.__setattr__(self, "signed", bool(self.signed))
+        object.__setattr__(self, "signed", flag("signed", self.signed))
+        if isinstance(self.signal, bool | np.bool):
+            raise TypeError(f"signal must be an array; got {self.signal}: pass signed by its name")
         if self.signal is not None:
             signal = finite("signal", self.signal, 1)
             if len(signal) != A.shape[1]:
@@ -184,12 +201,7 @@ class Problem:
 
     def readout(self, stacked):
         """Map effective weights, shape (..., n_weights), to ``z``, shape (..., n_features)."""
-        stacked = np.asarray(stacked)
-        if stacked.shape[-1:] != (self.n_weights,):
-            raise ValueError(
-                f"stacked must have shape (..., {self.n_weights}), one entry per weight; "
-                f"got shape {stacked.shape}"
-            )
+        stacked = _last_axis("stacked", stacked, self.n_weights, "weight")
         if not self.signed:
             return stacked
         return stacked[..., : self.n_features] - stacked[..., self.n_features :]
@@ -210,15 +222,22 @@ class Problem:
         return miss / (np.linalg.norm(self.signal) or 1.0)
 
     def _features(self, z):
-        z = np.asarray(z)
-        if z.dtype.kind not in "biuf":
-            raise TypeError(f"z must be an array of real numbers; got entries of type {z.dtype}")
-        if z.shape[-1:] != (self.n_features,):
-            raise ValueError(
-                f"z must have shape (..., {self.n_features}), one entry per feature; "
-                f"got shape {z.shape}"
-            )
-        return z
+        return _last_axis("z", z, self.n_features, "feature")
+
+
+def _last_axis(name, value, size, per):
+    """Return ``value`` as an array whose last axis has ``size`` entries; of any magnitude."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of real numbers: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of real numbers; got entries of {array.dtype}")
+    if array.shape[-1:] != (size,):
+        raise ValueError(
+            f"{name} must have shape (..., {size}), one entry per {per}; got shape {array.shape}"
+        )
+    return array
 
 
 def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, noise=0.0):
@@ -246,7 +265,7 @@ def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, 
     sparsity = count("sparsity", sparsity)
     if sparsity > n_features:
         raise ValueError(f"sparsity must be at most n_features={n_features}; got {sparsity}")
-    noise = nonnegative("noise", noise)
+    noise, signed = within("noise", noise, 0, 1e100), flag("signed", signed)
     rng = generator(seed)
     A = rng.normal(size=(n_measurements, n_features)) / np.sqrt(n_measurements)
     support = rng.choice(n_features, sparsity, replace=False)
@@ -291,11 +310,9 @@ def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     if starts is not None:
         size = (count("starts", starts), *size)
     rng = generator(seed)
-    if shape == "constant":
-        return np.full(size, scale)
-    if shape == "uniform":
-        return scale * rng.uniform(0.5, 1.5, size)
-    raise ValueError(f'shape must be "uniform" or "constant"; got {shape!r}')
+    if not isinstance(shape, str) or shape not in ("uniform", "constant"):
+        raise ValueError(f'shape must be "uniform" or "constant"; got {shape!r}')
+    return np.full(size, scale) if shape == "constant" else scale * rng.uniform(0.5, 1.5, size)
 
 
 def check_weights(problem, x0, name="x0"):
