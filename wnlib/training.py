@@ -33,18 +33,17 @@ class Training(Trajectory):
     ----------
     log_path : numpy.ndarray, shape (T, n_weights)
         Logarithms of :attr:`path`, also where its entries are no floats any more.
-    quadrature : numpy.ndarray, shape (T,)
-        Weights of Simpson's rule: ``quadrature @ f`` is the integral of ``f`` over all times.
+    quadrature : numpy.ndarray, shape (n_steps, 3)
+        Weights of Simpson's rule, for start, middle and end of each step.
     """
 
     log_path: np.ndarray | None = None
     quadrature: np.ndarray | None = None
 
     def integral(self, values):
-        """Integrate from 0 to the end of each step, shape (1 + T // 2,)."""
-        parts = self.quadrature * values
-        steps = np.add.reduceat(parts, np.arange(0, len(parts) - 1, 2)) if len(parts) > 1 else []
-        return np.concatenate([[0.0], np.cumsum(steps)])
+        """Integrate recorded values from 0 to the end of each step, shape (1 + n_steps,)."""
+        of_steps = np.stack([values[:-1:2], values[1::2], values[2::2]], axis=1)
+        return np.append(0.0, np.cumsum(np.sum(self.quadrature * of_steps, axis=1)))
 
 
 def train(flow, problem, x0, *, max_steps=MAX_STEPS):
@@ -180,16 +179,12 @@ class _Run:
 
     def training(self, status):
         step, pause, norms = np.array(self.rows).T
-        weights = np.zeros(len(step))
-        h = step[1::2]  # of the clock; a middle follows each start of a step
-        weights[1::2] = h * pause[1::2] * 4 / 6
-        first, last = h * pause[:-1:2] / 6, h * pause[2::2] / 6
+        h = step[1::2, None]  # of the clock; a middle follows each start of a step
+        pauses = np.stack([pause[:-1:2], pause[1::2], pause[2::2]], axis=1)
+        quadrature = h * pauses * [1 / 6, 4 / 6, 1 / 6]
         times = np.zeros(len(step))
-        times[2::2] = np.cumsum(first + weights[1::2] + last)
-        halves = h * (5 * pause[:-1:2] + 8 * pause[1::2] - pause[2::2]) / 24
-        times[1::2] = times[:-1:2] + halves
-        weights[:-1:2] += first
-        weights[2::2] += last
+        times[2::2] = np.cumsum(quadrature.sum(axis=1))
+        times[1::2] = times[:-1:2] + (h * pauses * [5 / 24, 8 / 24, -1 / 24]).sum(axis=1)
         logs = np.array(self.logs)
         path = np.exp(np.maximum(logs, -LOG_RANGE))
         return Training(
@@ -203,5 +198,5 @@ class _Run:
             n_steps=len(h),
             direction_norm=norms,
             log_path=logs,
-            quadrature=weights,
+            quadrature=quadrature,
         )

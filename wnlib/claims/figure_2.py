@@ -17,7 +17,9 @@ def _vanishing_or_not(rng):
     N = int(rng.integers(4, 8))
     problem = random_problem(rng, kind, shape=(2, N))
     depth = min(random_depth(rng), 4.0)
-    flow = PlainFlow(depth) if rng.integers(2) else WeightNormFlow(depth, 10 ** rng.uniform(-0.5, 1))
+    flow = (
+        PlainFlow(depth) if rng.integers(2) else WeightNormFlow(depth, 10 ** rng.uniform(-0.5, 1))
+    )
     return Instance(flow, problem, rng.uniform(0.2, 0.8, N))
 
 

@@ -55,7 +55,9 @@ def _dissipation(instance, power):
 
 def rise(run, norm):
     """Return the largest rise of a norm of the residual over a step, over its first value."""
-    e = np.linalg.norm(run.path**run.flow.depth @ run.problem.network_matrix.T - run.problem.b, norm, 1)
+    e = np.linalg.norm(
+        run.path**run.flow.depth @ run.problem.network_matrix.T - run.problem.b, norm, 1
+    )
     return np.diff(e).max() / e[0]
 
 

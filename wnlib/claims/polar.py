@@ -44,9 +44,7 @@ def _rescaled(instance, power):
     unit = _velocity(instance)[3]
     size = np.linalg.norm(instance.x0) * np.linalg.norm(_gradient(instance))
     norms = 1e-3, 0.1, 3.0, 1e3
-    differences = [
-        norm**power * _velocity(instance, norm)[3] / norm - unit for norm in norms
-    ]
+    differences = [norm**power * _velocity(instance, norm)[3] / norm - unit for norm in norms]
     return max(np.linalg.norm(difference) for difference in differences) / size
 
 
