@@ -168,6 +168,6 @@ def reward_beyond(R, R0, depth, ratio):
         Of the flow.
     """
     a, k = depth / 2, (depth - 2) / (2 * ratio)
-    # By t = (tau / k)^{L/2} it is an incomplete gamma function, Gamma(a, x) = e^{-x} U(1-a, 1-a, x).
+    # By t = (tau / k)^{L/2} an incomplete gamma function, Gamma(a, x) = e^{-x} U(1-a, 1-a, x).
     with np.errstate(over="ignore"):
         return a * k**-a * np.exp(k * (R0 - R)) * hyperu(1 - a, 1 - a, k * R)

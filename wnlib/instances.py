@@ -1,4 +1,4 @@
-"""Seeded instances to check a theorem on: problems of many kinds, either flow, starts of any size."""
+"""Seeded instances to check a theorem on: problems of many kinds, starts of any size."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -22,8 +22,8 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     "On each instance to which it applies, and its false twin was refuted."
     UNDECIDED = "undecided"
-    """It applied to no instance, or its false twin was not refuted: perhaps the check could not have
-    failed, perhaps more instances are needed."""
+    """It applied to no instance, or its false twin was not refuted: perhaps the check could not
+    have failed, perhaps more instances are needed."""
     FAILS = "fails"
     "On at least one instance, or with an error."
 

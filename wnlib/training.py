@@ -60,7 +60,8 @@ def train(flow, problem, x0, *, max_steps=MAX_STEPS):
     -------
     Training
         CONVERGED at a relative residual of 1e-8; STALLED where the radius of weight normalization
-        falls, the direction has frozen beside it, and the residual is 1; MAX_STEPS or DIVERGED otherwise.
+        falls, the direction has frozen beside it, and the residual is 1; else MAX_STEPS or
+        DIVERGED.
     """
     with _one_at_a_time, np.errstate(all="ignore"):  # LSODA is not reentrant; trial steps overshoot
         run = _Run(flow, problem, x0)

@@ -1,4 +1,4 @@
-"""What the claims of several chapters share: reasons, samplers, hypotheses, and how ends compare."""
+"""What the claims of several chapters share: reasons, samplers, hypotheses, comparisons of ends."""
 
 import numpy as np
 

@@ -16,16 +16,14 @@ from wnlib.claims.common import (
     distance_to_end,
     excess_over_bound,
     finished,
-    psi_rate,
     shortest,
     tight_instance,
     weight_norm,
 )
 from wnlib.claims.plain_flow import drift
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.instances import Instance, hard_instance, random_depth
+from wnlib.instances import Instance, hard_instance
 from wnlib.limits import limit
-from wnlib.linear_program import min_l1
 from wnlib.problems import Problem
 from wnlib.stalling import stalls
 from wnlib.trajectories import Status
@@ -132,7 +130,7 @@ def _rho_scale(instance):
 
 
 def _rho_reported(instance, factor):
-    """Largest difference between log rho as fitted, as of the lengths, and as `limit` reports it."""
+    """Largest difference between log rho as fitted, as of the lengths, and as `limit` says."""
     run, found, exact = instance.run, instance.fitted, instance.reached_limit
     if found is None or exact.status is not Status.CONVERGED or _hangs_on_rounding(run):
         return None
@@ -153,7 +151,7 @@ def _hangs_on_rounding(run):
 
 
 def _rho_part():
-    """The part of each claim about rho that says which number this is."""
+    """Return the part of each claim about rho that says which number this is."""
     return Part(
         name="rho",
         kind="exact",
@@ -267,7 +265,7 @@ def _telling_ratio(rng):
 
 
 def _plain_radii(instance, shifts):
-    """Squared radii of the plain limits from start / e^s, at log rho + shifts; None if undecided."""
+    """Squared radii of the plain limits from start / e^s, at log rho + shifts, or None."""
     L, log_rho, radii = instance.flow.depth, _log_rho(instance), []
     for s in log_rho + np.asarray(shifts):
         with np.errstate(over="ignore", under="ignore"):
@@ -306,7 +304,7 @@ def _potential_gap(instance, length):
 
 
 def _potential_difference(instance, z, other, length):
-    """Return ``Psi(z) - Psi(other)``, relative to its terms; its term in the length times a number."""
+    """Return ``Psi(z) - Psi(other)`` over its terms; those in the length times a number."""
     L, ratio, R0 = instance.flow.depth, instance.flow.ratio, np.sum(instance.x0**2)
     R = [np.sum(y ** (2 / L)) for y in (z, other)]
     if L == 2:
@@ -439,7 +437,7 @@ def _is_equal(instance):
 
 
 def _shortest_length(instance, factor):
-    """A factor times the bound of r^L over the least r^L on the run."""
+    """Return a factor times the bound of r^L over the least r^L on the run."""
     b, A = instance.problem.b, instance.problem.network_matrix
     least = factor * _headroom(instance) * np.linalg.norm(b) / np.linalg.norm(A, 2)
     return least / instance.run.radius_path.min() ** instance.flow.depth
@@ -450,7 +448,7 @@ def _stalled(instance):
 
 
 def _slant(instance):
-    """Cosine of the angle between ``A^T b`` and ``v_0^L``: a short start shrinks if it is negative."""
+    """Cosine of ``A^T b`` and ``v_0^L``: a short start shrinks if it is negative."""
     h, z = instance.problem.network_matrix.T @ instance.problem.b, instance.x0**instance.flow.depth
     return h @ z / np.linalg.norm(h) / np.linalg.norm(z)
 

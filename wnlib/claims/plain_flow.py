@@ -26,7 +26,7 @@ from wnlib.claims.common import (
     tight_instance,
 )
 from wnlib.flows import PlainFlow
-from wnlib.instances import Instance, hard_instance, random_depth
+from wnlib.instances import hard_instance, random_depth
 from wnlib.limits import limit
 from wnlib.problems import Problem
 

@@ -92,7 +92,7 @@ def _diagonal(instance):
 
 
 def _rates(instance):
-    """The two rates, of the length and of the direction: ``eta_r`` and ``eta_u r^2``."""
+    """Return the two rates, of the length and of the direction: ``eta_r`` and ``eta_u r^2``."""
     return instance.flow.ratio, np.sum(instance.x0**2)
 
 
