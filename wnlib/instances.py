@@ -96,6 +96,11 @@ class Instance:
         return min_l1(self.problem)
 
     @cached_property
+    def reached_min_l1(self):
+        """The linear program for the measurements that the run has reached."""
+        return min_l1(self.reached)
+
+    @cached_property
     def stacked_min_l1(self):
         """Its solution, with the two signs apart if the problem is signed."""
         return split(self.problem, self.min_l1.z)

@@ -79,9 +79,15 @@ def shortest(problem, weights):
     return min_l1(rescaled).z / weights
 
 
+def others(instance):
+    """Return two solutions for the measurements that the run has reached, by linear programs."""
+    N = instance.problem.n_weights
+    return [shortest(instance.reached, weights) for weights in (np.ones(N), np.linspace(1, 2, N))]
+
+
 def excess_over_bound(instance, log_rho=0.0):
     """Relative excess of the l1 norm of the run's end over the smallest, over its bound."""
-    Q, depth = instance.min_l1.norm, instance.flow.depth
+    Q, depth = instance.reached_min_l1.norm, instance.flow.depth
     excess = instance.run.stacked.sum() / Q - 1
     return excess / bounds.excess_bound(instance.x0, Q, depth, log_rho)
 

@@ -19,6 +19,7 @@ from wnlib.claims.common import (
     excess_over_bound,
     finished,
     misfits,
+    others,
     plain,
     psi_rate,
     relative,
@@ -131,21 +132,10 @@ def _other_depth(instance):
 
 def _least(instance, order):
     """Divergence of the end from the start less that of other solutions, relative; or reversed."""
-    L, run, start = instance.flow.depth, instance.run, np.log(instance.x0)
-    others = [instance.solution, instance.stacked_min_l1]
+    L, start = instance.flow.depth, np.log(instance.x0)
     least = _divergence_of_end(instance)
-    gaps = [least / float(invariants.divergence(z, start, L)) - 1 for z in others]
-    # |e| = 1e-9 |b| is left, and with it the right to a divergence that is too small or too large
-    return max(order * np.array(gaps)) - 1e-9 * _steepness(run)
-
-
-def _steepness(run):
-    """Relative change of the divergence of the end per relative residual: multipliers times b."""
-    L, A = run.flow.depth, run.problem.network_matrix
-    psi = 2 * run.log_path if L == 2 else -np.exp((2 - L) * run.log_path)
-    multipliers = np.linalg.lstsq(A.T, psi[-1] - psi[0])[0]
-    size = float(invariants.divergence(run.stacked, run.log_path[0], L))
-    return np.linalg.norm(multipliers) * np.linalg.norm(run.problem.b) / size
+    gaps = [least / float(invariants.divergence(z, start, L)) - 1 for z in others(instance)]
+    return max(order * np.array(gaps))
 
 
 def _work(instance, rate):
@@ -177,7 +167,7 @@ def _plain_or_tight(rng):
 
 
 def _excess_applies(instance):
-    Q = instance.min_l1.norm
+    Q = instance.reached_min_l1.norm
     return arrives(instance) and bounds.excess_hypothesis(instance.x0, Q, instance.flow.depth)
 
 
@@ -200,14 +190,15 @@ def _shape(instance):
     L, log_x0 = instance.flow.depth, np.log(instance.x0)
     top = log_x0.max()
     weights = np.exp((2 - L) * (log_x0 - top))
-    return weights, top, shortest(instance.problem, weights)
+    return weights, top, shortest(instance.reached, weights)
 
 
 def _shape_excess(instance, weighted):
     """Excess of the (weighted) norm of the end of the run over the smallest, relative."""
     weights, _, z = _shape(instance)
     if not weighted:
-        weights, z = np.ones_like(z), instance.stacked_min_l1
+        weights = np.ones_like(z)
+        z = shortest(instance.reached, weights)
     return weights @ instance.run.stacked / (weights @ z) - 1
 
 
@@ -418,7 +409,7 @@ CLAIMS = (
                 kind="upper",
                 measured="relative excess of the l1 norm of the run's end / epsilon",
                 threshold=1 + 1e-6,
-                reason="an inequality; the surplus is the residual of the run",
+                reason="an inequality; the surplus is the tolerance of HiGHS",
                 applies=at_depth(_excess_applies),
                 measure=excess_over_bound,
                 twin="0.8 epsilon",
@@ -450,7 +441,7 @@ CLAIMS = (
                 kind="upper",
                 measured="excess of the norm / the constant / log(1/s) that bounds it",
                 threshold=1 + 1e-6,
-                reason="an inequality; the surplus is the residual of the run",
+                reason="an inequality; the surplus is the tolerance of HiGHS",
                 applies=at_depth_two(arrives),
                 measure=lambda i: _logarithmic_excess(i, 1.0),
                 twin="half of the constant",
