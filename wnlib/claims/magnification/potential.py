@@ -80,7 +80,8 @@ def _potential_difference(instance, z, other, length):
         paid = [bounds.reward_beyond(radius, least, L, ratio) for radius in R]
         terms = [unit * (weights @ z), -unit * (weights @ other)]
         terms += [length * paid[0], -length * paid[1]]
-    return sum(terms) / sum(np.abs(terms))
+    size = sum(np.abs(terms))
+    return sum(terms) / size if size > 0 else 0.0
 
 
 def _weights(instance):
