@@ -10,7 +10,7 @@ export OMP_NUM_THREADS      ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .NOTPARALLEL:
-.PHONY: help book test verify live twins format lint lock clean
+.PHONY: help book test hostile verify live twins format lint lock clean
 
 help:    ## Explain the commands (this list)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 15
@@ -20,6 +20,9 @@ book:    $(READY) ## Execute every chapter and build the site; warnings are erro
 
 test:    book ## Run all tests: the library, the chapters against their twins, the site in a browser
 	@$(RUN) pytest -n 2 --dist loadfile --nbval --nbval-current-env book tests
+
+hostile: $(READY) ## Judge limit by a referee on hostile instances (ARGS="--instances 300 --seed 1")
+	@.venv/bin/python tests/hostile.py $(ARGS)
 
 verify:  $(READY) ## Check every claim of the book and print the ledger (ARGS="--only ID --seed 1")
 	@$(RUN) wnlib verify $(ARGS)

@@ -93,8 +93,8 @@ def test_the_lift_inverts_kappa(flow):
     found = [flow.lift.squared_radius(g, r**2) for g, r in zip(log_growth, radii, strict=False)]
     np.testing.assert_allclose(found, radii[1:] ** 2, rtol=1e-14)
     log_w = np.log(X0) + 0.3
-    log_x = check_mirror(flow).weights(log_w, X0 @ X0)[0]
     R = flow.lift.squared_radius(0.6, X0 @ X0)
+    log_x = check_mirror(flow).weights(log_w, R)[0]
     np.testing.assert_allclose(np.exp(log_x), X0 * np.sqrt(R / (X0 @ X0)), rtol=1e-14)
 
 

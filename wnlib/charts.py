@@ -1,12 +1,11 @@
-"""Mirror coordinates around a point of the trajectory, in which a flow is integrated."""
-
-import warnings
+"""Mirror coordinates around a point of the trajectory, and the steps of a flow in them."""
 
 import numpy as np
-from scipy.linalg import LinAlgWarning
+from scipy.integrate import Radau
+from scipy.linalg.lapack import get_lapack_funcs
 from scipy.special import logsumexp
 
-from wnlib.flows import shift
+from wnlib.flows import check_mirror, shift
 
 EPS = np.finfo(float).eps
 
@@ -19,19 +18,34 @@ class Chart:
     neither tiny nor huge weights leave the range of floats.
     """
 
-    def __init__(self, flow, problem, log_anchor):
+    def __init__(self, flow, problem, log_anchor, worn_rtol):
         # in logarithms: weights of exp(-1000) are zero as floats, and come back
-        self.flow, self.L, self.anchor = flow, flow.depth, np.exp(log_anchor)
-        self.log_anchor, self.top = log_anchor, log_anchor.max()
+        self.flow, self.problem, self.L, self.worn_rtol = flow, problem, flow.depth, worn_rtol
+        self.mirror, self.log_anchor, self.top = check_mirror(flow), log_anchor, log_anchor.max()
+        self.relative = log_anchor - self.top
+        self.squared_anchor = np.exp(logsumexp(2 * log_anchor))
         A = problem.network_matrix
-        share = np.exp((2 * self.L - 2) * (self.log_anchor - self.top))
-        basis = np.linalg.eigh((A * share) @ A.T)[1]
+        basis = np.linalg.eigh((A * np.exp((2 * self.L - 2) * self.relative)) @ A.T)[1]
         self.A, self.b = basis.T @ A, basis.T @ problem.b
-        self.unit = 1 / np.abs(A).max()  # |m| at which log x moves by about one
+        self.columns = np.linalg.norm(A, axis=0)
+        self.power_of_anchor = np.exp((self.L - 2) * self.relative)
+        self.log_shares = 2 * self.relative - logsumexp(2 * self.relative)
+        self.start = np.zeros(len(self.b))
+        self._latest = np.full(len(self.b), np.nan), None
+        self.log_clock = self.state(self.start)[1]
+
+    def next(self, m):
+        """Return the chart around ``m``."""
+        return Chart(self.flow, self.problem, self.state(m)[0], self.worn_rtol)
+
+    def change(self, m):
+        """Return how much ``log w`` has changed, to its last digit."""
+        a = self.power_of_anchor * (m @ self.A)
+        return shift(np.zeros_like(a), a, self.L - 2)
 
     def lift(self, m):
         """Return ``log(w / max(anchor))``."""
-        return shift(self.log_anchor - self.top, m @ self.A, self.L - 2)
+        return self.relative + self.change(m)
 
     def holds(self, m):
         """Tell whether ``m`` is in the domain of the mirror map, as an accepted step may not be."""
@@ -39,76 +53,139 @@ class Chart:
 
     def state(self, m):
         """Return ``log x``, the log of the clock of ``m``, and the derivative of both."""
-        log_x, log_clock, derivative = self.flow.from_lift(
-            self.lift(m) + self.top, self.anchor @ self.anchor
-        )
-        return log_x, log_clock + (self.L - 2) * self.top, derivative
+        if not np.array_equal(m, self._latest[0]):
+            change = self.change(m)
+            growth = _log_growth(self.log_shares, 2 * change)
+            log_x, log_clock, derivative = self.mirror.weights(
+                self.log_anchor + change, self.mirror.squared_radius(growth, self.squared_anchor)
+            )
+            state = log_x, log_clock + (self.L - 2) * self.top, derivative
+            self._latest = m.copy(), state
+        return self._latest[1]
 
     def weights(self, m):
         """Return ``x``."""
-        # Trial points may lie far off: an overflow there is no news.
-        return np.exp(np.minimum(self.state(m)[0], 100 / self.L))
+        return np.exp(self._tame(self.state(m)[0], self.top))
 
     def clock(self, m):
         """Return the clock of ``m``."""
-        return np.exp(np.minimum(self.state(m)[1], 100))
+        return np.exp(self._tame(self.state(m)[1], self.log_clock))
 
-    def squared_radius(self, m):
-        """Return ``|x|^2`` of weight normalization; not positive where it has vanished."""
-        growth = logsumexp(2 * self.lift(m)) - logsumexp(2 * (self.log_anchor - self.top))
-        return self.anchor @ self.anchor + self.flow.ratio * growth
+    def _tame(self, logs, anchored):
+        """Cap what grows e^{100/L}-fold from the anchor: no accepted step does, trial points do."""
+        return np.minimum(logs, anchored + 100 / self.L)
 
-    def product(self, m):
-        """Return ``A x^L``."""
-        return self.A @ self.weights(m) ** self.L
-
-    def misfit(self, t, m):
-        """Return ``A x^L - b``: the velocity of ``m`` in its own clock, whatever the time ``t``."""
-        return self.product(m) - self.b
+    def misfit(self, m):
+        """Return ``A x^L - b``: the velocity of ``m`` in its own clock."""
+        return self.A @ self.weights(m) ** self.L - self.b
 
     def velocity(self, t, m):
-        """Return the velocity of ``m`` in time."""
-        return self.clock(m) * self.misfit(t, m)
-
-    def misfit_jacobian(self, t, m):
-        """Return the derivative of :meth:`misfit`."""
-        return self._jacobians(m)[0]
+        """Return the velocity of ``m`` in time, whatever the time ``t``."""
+        return self.clock(m) * self.misfit(m)
 
     def jacobian(self, t, m):
         """Return the derivative of :meth:`velocity`."""
-        kernel, dlog_clock = self._jacobians(m)
-        return self.clock(m) * (kernel + np.outer(self.misfit(t, m), dlog_clock))
-
-    def _jacobians(self, m):
-        """Return the derivatives of ``A x^L`` and of the log of the clock."""
         lift = np.exp((self.L - 2) * self.lift(m))
         dlog_x, dlog_clock = self.state(m)[2](-lift[:, None] * self.A.T)
         stacked = self.weights(m) ** self.L
-        return self.L * self.A @ (stacked[:, None] * dlog_x), dlog_clock
+        kernel = self.L * self.A @ (stacked[:, None] * dlog_x)
+        return self.clock(m) * (kernel + np.outer(self.misfit(m), dlog_clock))
 
-    def product_rounding(self, t, m):
-        """Bound the rounding error of ``A x^L``, summed up over a time ``t`` of its clock."""
-        sums = np.linalg.norm(np.abs(self.A) @ self.weights(m) ** self.L)
-        return 4 * EPS * t * self.L * (1 + abs(self.top)) * sums  # of x = exp(log x), to the L
+    def unit(self, m):
+        """Return the length by which ``m`` moves the log of some ``w`` by one."""
+        return np.exp(-(np.log(self.columns) + (self.L - 2) * self.lift(m)).max())
+
+    def leverage(self, m):
+        """Return by how much ``log x`` moves at most if all ``log w`` move by one.
+
+        That is ``ratio / r^2`` where it exceeds one: a small radius feels each error.
+        """
+        return max(1.0, np.abs(self.state(m)[2](np.ones((len(self.log_anchor), 1)))[0]).max())
 
     def coordinate_rounding(self, t, m):
         """Bound the rounding error of ``m`` at time ``t``: its own, and of misfits in it."""
         return 4 * EPS * max(np.linalg.norm(self.b) * t * self.clock(m), np.abs(m).max())
 
-    def worn(self, m, rtol):
-        """Tell whether cancellation since the anchor costs three bits, or more than ``rtol``."""
-        gain = (self.L - 2) * (self.lift(m) + self.top - self.log_anchor).max()
-        shrunk = np.sum(self.weights(m) ** 2) < np.sum(self.anchor**2) / 8
-        lost = self.L > 2 and EPS * np.abs(m).max() > 100 * rtol * self.unit
-        return gain > np.log(8) or shrunk or lost
+    def worn(self, m):
+        """Tell whether cancellation since the anchor costs three bits, or more than is allowed."""
+        log_x = self.state(m)[0]
+        gain = (self.L - 2) * self.change(m).max()
+        shrunk = logsumexp(2 * log_x) < np.log(self.squared_anchor / 8)
+        lost = self.L > 2 and EPS * np.abs(m).max() > 100 * self.worn_rtol * self.unit(m)
+        return np.isfinite(log_x).all() and (not -100 < gain < np.log(8) or shrunk or lost)
 
 
-def take_step(solver):
-    """Take one step of a SciPy solver, without the warnings of steps that it will reject.
+def _log_growth(log_shares, logs):
+    """Return ``log sum exp(log_shares + logs)``, where the shares sum to one.
 
-    Trial points lie where the flow never goes; and if the measurements are dependent, some
-    coordinates do not matter, and in a huge step the solver's matrix is singular there.
+    To the last digit where ``logs`` are small: a small radius is a small difference.
     """
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", LinAlgWarning)
-        solver.step()
+    top = logs.max()
+    fallen = np.exp(log_shares) @ np.expm1(logs - top)
+    return top + np.log1p(fallen) if fallen > -0.5 else logsumexp(log_shares + logs)
+
+
+class Stepper(Radau):
+    """SciPy's Radau, silent where a trial point lies far off.
+
+    If the measurements are dependent, some coordinates do not matter, and in a huge step the
+    matrix is singular there: ``scipy.linalg`` would warn, LAPACK itself returns infinities, and
+    the step is rejected.
+    """
+
+    def __init__(self, *arguments, **options):
+        with np.errstate(all="ignore"):
+            super().__init__(*arguments, **options)
+        self.lu, self.solve_lu = _factor, _solve
+
+    def step(self):
+        """Take one step."""
+        with np.errstate(all="ignore"):
+            return super().step()
+
+
+def _factor(matrix):
+    (getrf,) = get_lapack_funcs(("getrf",), (matrix,))
+    return getrf(matrix, overwrite_a=True)[:2]
+
+
+def _solve(factors, rhs):
+    (getrs,) = get_lapack_funcs(("getrs",), (factors[0], rhs))
+    return getrs(*factors, rhs, overwrite_b=True)[0]
+
+
+def follow(chart, solver_at, tolerance):
+    """Yield ``(chart, solver)`` after each step: chart, step, next chart around where it led.
+
+    Parameters
+    ----------
+    chart
+        Coordinates: ``start`` (of the solver in it), ``holds(state)``, ``worn(state)`` and
+        ``next(state)``, the coordinates around a state.
+    solver_at : callable
+        ``(chart, t, first_step)`` -> Stepper.
+    tolerance : callable
+        ``(chart, solver)`` -> relative and absolute tolerance of the next step.
+    """
+    t, first_step = 0.0, None
+    while True:
+        solver = solver_at(chart, t, first_step)
+        first_step = None
+        while True:
+            before = solver.y
+            solver.rtol, solver.atol = tolerance(chart, solver)
+            solver.step()
+            if solver.status == "failed":
+                return
+            if not chart.holds(solver.y):
+                first_step, solver.y = solver.step_size / 4, before
+                if t + first_step == t:
+                    return
+                break
+            t = solver.t
+            yield chart, solver
+            if solver.status == "finished":
+                return
+            if chart.worn(solver.y):
+                break
+        chart = chart.next(solver.y)

@@ -57,11 +57,11 @@ class PlainLift:
         """Return ``|x|^2`` where ``|w|^2`` has grown by ``exp(log_growth)`` since the anchor's."""
         return anchored * np.exp(log_growth)
 
-    def weights(self, log_w, anchored):
-        """Return ``(log x, log clock, derivative)`` at a lift anchored at a radius.
+    def weights(self, log_w, squared_radius):
+        """Return ``(log x, log clock, derivative)`` at a lift and its :meth:`squared_radius`.
 
-        ``anchored`` is ``|x_b|^2`` of the anchor. ``derivative(dlog_w)`` maps changes of ``log w``,
-        shape (n_weights, k), to those of ``log x``, same shape, and of ``log clock``, shape (k,).
+        ``derivative(dlog_w)`` maps changes of ``log w``, shape (n_weights, k), to those of
+        ``log x``, same shape, and of ``log clock``, shape (k,).
         """
         return log_w, 0.0, lambda dlog_w: (dlog_w, np.zeros(dlog_w.shape[1]))
 
@@ -77,16 +77,15 @@ class NormalizedLift:
         """Return ``r^2`` as :meth:`PlainLift.squared_radius` does; not positive: it vanished."""
         return anchored + self.ratio * log_growth
 
-    def weights(self, log_w, anchored):
+    def weights(self, log_w, squared_radius):
         """Return ``(log x, log clock, derivative)``, as :meth:`PlainLift.weights` does.
 
         Extended by ``x = 0`` to lifts whose squared radius would not be positive.
         """
-        L, top = self.depth, log_w.max()
+        L, R, top = self.depth, squared_radius, log_w.max()
         share = np.exp(2 * (log_w - top))
         log_norm2 = 2 * top + np.log(share.sum())
         share /= share.sum()
-        R = self.squared_radius(log_norm2 - np.log(anchored), anchored)
         log_R = np.log(R) if R > 0 else -np.inf
 
         def derivative(dlog_w):
@@ -150,10 +149,6 @@ class Flow:
     def log_kappa(self, radius):
         """Return ``log kappa`` at lengths ``|x|``: ``A^T`` alone moves ``psi(kappa^L x^L)``."""
         raise NotImplementedError(f"{type(self).__name__} must define log_kappa(radius)")
-
-    def from_lift(self, log_w, anchored):
-        """Return what the lift does, for what has not asked :func:`check_mirror` itself."""
-        return check_mirror(self).weights(log_w, anchored)
 
     @property
     def motion(self):

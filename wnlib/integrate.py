@@ -12,18 +12,22 @@ is the cross-check. (Not ``(r, v)``, ``v = u/|u|``: ``|v| = 1`` is unstable whil
 """
 
 import warnings
+from functools import cached_property
 
 import numpy as np
-from scipy.integrate import Radau
 
-from wnlib.charts import Chart, take_step
-from wnlib.flows import PlainFlow, check_start
+from wnlib import stalling
+from wnlib.charts import Chart, Stepper, follow
+from wnlib.flows import check_start, vector_form
 from wnlib.problems import count, finite, positive, within
-from wnlib.trajectories import Status, Trajectory, vanishes
+from wnlib.threads import one_blas_thread
+from wnlib.trajectories import Status, Trajectory
 
+GONE = 1e-3  # share of the radius at which a certain stall ends: what comes is only less
 CONVERGED_RESIDUAL = 1e-9  # relative; what a run to t_end must reach to be called converged
 
 
+@one_blas_thread
 def integrate(
     flow,
     problem,
@@ -118,28 +122,35 @@ class _Run:
         self.recorded, self.path = [0.0], [x0]
         self.t, self.x, self.n_steps = 0.0, x0, 0
         self.residual = problem.residual(problem.readout(x0**flow.depth))
-        self.stalling = self.failed = False
+        self.failed = False
 
     def advance(self, t, weights_at, times):
         """Take note of a step to ``t``, and of the times to record on the way."""
-        previous, self.x = self.x, weights_at(t)
+        self.x = weights_at(t)
         due = times[(times > self.recorded[-1]) & (times <= t)]
         self.recorded.extend(due)
         self.path.extend(weights_at(s) for s in due)
         self.t, self.n_steps = t, self.n_steps + 1
         self.residual = self.problem.residual(self.problem.readout(self.x**self.flow.depth))
-        radii = [np.linalg.norm(weights) for weights in (self.path[0], previous, self.x)]
-        self.stalling = vanishes(self.flow, self.residual, *radii)
 
     def is_done(self):
-        gone = self.stalling and np.linalg.norm(self.x) < 1e-12 * np.linalg.norm(self.path[0])
         close_enough = self.residual <= self.residual_tol and self.residual_tol > 0
+        gone = np.linalg.norm(self.x) < GONE * np.linalg.norm(self.path[0]) and self.stalls()
         return close_enough or gone or self.n_steps == self.max_steps
+
+    def stalls(self):
+        """Tell whether the flow stalls: here, and, since a step may err, from the start."""
+        return stalling.certainly_stalls(self.flow, self.problem, self.x) and self.stalls_at_all
+
+    @cached_property
+    def stalls_at_all(self):
+        x0 = self.path[0]
+        return bool(stalling.vanishing(self.flow, self.problem, x0, stalling.MAX_STEPS))
 
     def status(self):
         if self.residual <= max(self.residual_tol, CONVERGED_RESIDUAL):
             return Status.CONVERGED
-        if self.stalling:
+        if self.stalls():
             return Status.STALLED
         return Status.DIVERGED if self.failed else Status.MAX_STEPS
 
@@ -161,66 +172,59 @@ class _Run:
 
 def _mirror_steps(flow, problem, x0, t_end, rtol):
     """Yield ``(t, weights_at)`` after each step; ``weights_at`` covers that step."""
-    t, log_x, first_step = 0.0, np.log(x0), None
-    while t < t_end:
-        chart = Chart(flow, problem, log_x)
-        solver = Radau(
-            chart.velocity,
-            t,
-            np.zeros(problem.n_measurements),
-            t_end,
-            rtol=rtol,
-            atol=rtol * chart.unit,
-            jac=chart.jacobian,
-            first_step=first_step,
-        )
-        first_step, m = None, solver.y
-        for step in _steps(solver, chart.weights):
-            if not chart.holds(solver.y):
-                first_step = solver.step_size / 4  # of the new solver, from before this step
-                break
-            yield step
-            t, m = solver.t, solver.y
-            solver.atol = max(rtol * chart.unit, chart.coordinate_rounding(t, m))
-            if chart.worn(m, rtol):
-                break
-        if solver.status == "failed":
-            return
-        log_x = chart.state(m)[0]
+
+    def solver_at(chart, t, first_step):
+        return _stepper(chart, t, t_end, rtol, first_step, jac=chart.jacobian)
+
+    def tolerance(chart, solver):
+        share = rtol / chart.leverage(solver.y)
+        rounding = chart.coordinate_rounding(solver.t, solver.y)
+        return share, max(share * chart.unit(solver.y), rounding)
+
+    chart = Chart(flow, problem, np.log(x0), worn_rtol=rtol)
+    return _readings(follow(chart, solver_at, tolerance))
+
+
+class _Trained:
+    """The trained weights as coordinates, all of them positive: what moves, in a row."""
+
+    def __init__(self, start, velocity, weights):
+        self.start, self.move, self.weights = start, velocity, weights
+
+    def next(self, state):
+        return _Trained(state, self.move, self.weights)
+
+    def velocity(self, t, state):
+        return self.move(state)
+
+    def holds(self, state):
+        """Tell whether the step has carried no weight through zero, within its tolerance."""
+        return (self.weights(state) > 0).all()
+
+    def worn(self, state):
+        return False
 
 
 def _weights_steps(flow, problem, x0, t_end, rtol):
     """Yield ``(t, weights_at)`` after each step on the trained weights."""
-    if isinstance(flow, PlainFlow):
-        start = x0
 
-        def velocity(_, x):
-            return flow.velocity(problem, x)
+    def solver_at(chart, t, first_step):
+        return _stepper(chart, t, t_end, rtol, first_step)
 
-        def weights(x):
-            return x
-    else:
-        start = np.append(x0 / np.linalg.norm(x0), np.linalg.norm(x0))
+    chart = _Trained(*vector_form(flow, problem, x0))
+    tolerance = rtol * x0.min() / max(1.0, np.linalg.norm(x0))
+    return _readings(follow(chart, solver_at, lambda *_: (rtol, tolerance)))
 
-        def velocity(_, state):
-            dr, du = flow.velocity(problem, state[-1], state[:-1])
-            return np.append(du, dr)
 
-        def weights(state):
-            return state[-1] * state[:-1] / np.linalg.norm(state[:-1])
+def _stepper(chart, t, t_end, rtol, first_step, **options):
+    options |= {"rtol": rtol, "first_step": first_step}
+    return Stepper(chart.velocity, t, chart.start, t_end, **options)
 
-    yield from _steps(
-        Radau(velocity, 0.0, start, t_end, rtol=rtol, atol=rtol * start.min()), weights
-    )
+
+def _readings(steps):
+    for chart, solver in steps:
+        path, weights = solver.dense_output(), chart.weights
+        yield solver.t, lambda t, path=path, weights=weights: weights(path(t))
 
 
 _FORMS = {"mirror": _mirror_steps, "weights": _weights_steps}
-
-
-def _steps(solver, weights):
-    while solver.status == "running":
-        take_step(solver)
-        if solver.status == "failed":
-            return
-        interpolant = solver.dense_output()
-        yield solver.t, lambda s, interpolant=interpolant: weights(interpolant(s))

@@ -5,24 +5,37 @@ r"""The exact limits of both flows, without simulating.
 
 **Weight normalization.** Its limit is the limit of the plain flow from ``beta / rho``,
 ``beta = x0^L``, and ``rho`` depends on the limit only through its radius: one scalar equation in
-``log rho``, with one root, solved on the same path. First, though, the flow must not stall
+``log rho``, with one root, solved on the same path. That is where it ends unless it stalls
 (:mod:`wnlib.stalling`).
+
+No limit is called converged without a certificate (:mod:`wnlib.certificates`).
 """
 
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import brentq
 
 from wnlib import stalling
-from wnlib.flows import PlainFlow, WeightNormFlow, check_start
+from wnlib.bases import EPS, StuckError
+from wnlib.certificates import relative_gap, unit_of_multipliers
+from wnlib.flows import check_mirror, check_start
 from wnlib.linear_program import min_l1
-from wnlib.plain_limits import EPS, PlainLimits, StuckError, row_space
+from wnlib.plain_limits import PlainLimits, row_space
+from wnlib.threads import one_blas_thread
 from wnlib.trajectories import Result, Status
 
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless rounding forbids it
+LIMIT_GAP = 1e-16  # exact for a start whose entries are off by 1e-8 in the mean
+MAX_ROOT_STEPS = 200  # typical are 4 to 12
+ROOT_ERROR = 1e-8  # relative, of the limit, by the error of log rho
+CANCELLED = 1e-6  # relative error of z_plus - z_minus by the rounding of both
+
+RESIDUAL_FAULT = "the relative residual is {:.0e}"
+CANCELLED_FAULT = "z_plus and z_minus are so large that rounding leaves an error of {:.0e} in z"
+GAP_FAULT = "the relative gap is {:.0e}: another point may be the limit"
+ROOT_FAULT = "the error of log rho moves the limit by {:.0e} of its norm"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,12 +50,25 @@ class Limit(Result):
         method got stuck, and for ``b = 0``.
     n_steps : int or numpy.ndarray, shape (starts,)
         Newton steps.
+    gap : float or numpy.ndarray, shape (starts,)
+        Relative Fenchel gap (:mod:`wnlib.certificates`) of the limit as the Bregman projection of
+        ``x0^L / rho``: a mean of ``delta^2 / 2``, if each entry would be exact from a start changed
+        by the factor ``e^delta``. NaN where there is no limit to certify.
+    multipliers : numpy.ndarray, shape (n_measurements,) or (starts, n_measurements)
+        The multipliers that show it, in the unit of
+        :func:`wnlib.certificates.unit_of_multipliers`.
+    message : str, or object array of them, shape (starts,)
+        Why the answer is not certified; empty if it is.
     """
 
     log_rho: float | np.ndarray
     n_steps: int | np.ndarray
+    gap: float | np.ndarray
+    multipliers: np.ndarray
+    message: str | np.ndarray
 
 
+@one_blas_thread
 def limit(flow, problem, x0):
     """Compute where a flow ends, without simulating it.
 
@@ -56,99 +82,177 @@ def limit(flow, problem, x0):
     Returns
     -------
     Limit
-        CONVERGED: relative residual at most 1e-12, or as small as the weights' own rounding leaves
-        it (see Notes). STALLED: the radius of the weight-normalized flow tends to zero; the weights
-        returned are zero. MAX_STEPS: Newton's method got stuck, and the
-        weights are those of some other start, or above the tolerance; or a budget of steps did not
-        decide whether the flow stalls (see :func:`wnlib.stalls`), and the weights are its limit if
-        it does not.
+        CONVERGED: the weights solve ``A z = b`` to a relative residual of 1e-12, or as well as
+        their own rounding allows (see Notes), and their ``gap`` is at most 1e-16: they are the
+        limit, from a start that differs by no more than rounding and 1e-8. STALLED: the radius
+        of the weight-normalized flow tends to zero; the weights returned are zero. UNFINISHED: no
+        certificate, and ``message`` says why; the weights are the best that was found.
 
     Raises
     ------
     ValueError
         If no admissible ``z`` solves ``A z = b``, or for arguments out of their range.
+    TypeError
+        For a flow without a mirror form.
 
     Notes
     -----
-    From a large start the limit may be much larger than ``b``: ``z_plus`` and ``z_minus`` of a
-    signed problem, say, of which ``A z`` cancels all but ``b``. No float ``x`` then has a smaller
-    residual than ``depth * eps * |A| x^L``, and four times that counts as converged, up to 1e-3.
+    From a large start the limit may be many times as large as ``b``. No float ``x`` then has a
+    smaller residual than ``depth * eps * |A| x^L``, and four times that counts as converged, as
+    long as the effective weights are right: where ``z_plus`` and ``z_minus`` of a signed problem
+    cancel, they may not be.
 
     For ``b = 0`` the sparsest solution, zero, is returned. The flow itself may end at another point
     of the kernel, if that holds a nonnegative vector; ``integrate`` follows it there.
     """
+    check_mirror(flow)
     x0 = check_start(flow, problem, x0)
     if not problem.b.any():
         return _zero_limit(flow, problem, x0)
-    rows, rhs = row_space(problem)
-    ends = [_limit_one(flow, problem, rows, rhs, start) for start in np.atleast_2d(x0)]
-    weights, status, log_rho, n_steps = zip(*ends, strict=True)
-    if any(s is not Status.CONVERGED for s in status):
+    rows = row_space(problem)
+    ends = [_limit_one(flow, problem, rows, start) for start in np.atleast_2d(x0)]
+    if any(end.status is not Status.CONVERGED for end in ends):
         with suppress(RuntimeError):  # undecided by HiGHS too: the status says enough
             min_l1(problem)  # raises ValueError if the reason is that there is no solution at all
     if x0.ndim == 1:
-        return Limit(flow, problem, x0, weights[0], status[0], log_rho[0], n_steps[0])
-    status = np.array(status, dtype=object)
-    return Limit(flow, problem, x0, np.array(weights), status, np.array(log_rho), np.array(n_steps))
+        return Limit(flow, problem, x0, **vars(ends[0]))
+    columns = {
+        name: np.array([getattr(end, name) for end in ends], dtype=kind)
+        for name, kind in _End.KINDS.items()
+    }
+    return Limit(flow, problem, x0, **columns)
+
+
+@dataclass
+class _End:
+    """What :class:`Limit` holds, of one start."""
+
+    weights: np.ndarray
+    status: Status
+    log_rho: float
+    n_steps: int
+    gap: float
+    multipliers: np.ndarray
+    message: str = ""
+
+    KINDS: ClassVar = {
+        **dict.fromkeys(("weights", "log_rho", "gap", "multipliers"), float),
+        **{"status": object, "n_steps": int, "message": object},
+    }
 
 
 def _zero_limit(flow, problem, x0):
     starts = x0.shape[:-1]
-    status = np.empty(starts, dtype=object)
-    status[...] = Status.CONVERGED  # np.full would make a plain string of it
-    unknown = 0.0 if isinstance(flow, PlainFlow) else np.nan
-    log_rho, n_steps = np.full(starts, unknown)[()], np.zeros(starts, dtype=int)[()]
-    return Limit(flow, problem, x0, np.zeros_like(x0), status[()], log_rho, n_steps)
+    status, message = np.empty(starts, dtype=object), np.empty(starts, dtype=object)
+    status[...], message[...] = Status.CONVERGED, ""  # np.full would make plain strings of them
+    unknown = np.nan if flow.can_stall else 0.0
+    return Limit(
+        flow,
+        problem,
+        x0,
+        weights=np.zeros_like(x0),
+        status=status[()],
+        log_rho=np.full(starts, unknown)[()],
+        n_steps=np.zeros(starts, dtype=int)[()],
+        gap=np.full(starts, np.nan)[()],
+        multipliers=np.zeros((*starts, problem.n_measurements)),
+        message=message[()],
+    )
 
 
-def _limit_one(flow, problem, rows, rhs, x0):
-    """Return weights, status, ``log rho`` and the number of steps for one start."""
-    stalls = stalling.vanishing(flow, problem, x0, stalling.MAX_STEPS)
-    if stalls:
-        return np.zeros_like(x0), Status.STALLED, np.nan, 0
-    path, log_rho, stuck = PlainLimits(rows, rhs, x0, flow.depth), 0.0, False
-    try:
-        with np.errstate(all="ignore"):  # trial points may overshoot
+def _limit_one(flow, problem, rows, x0):
+    """Return the end of the flow from one start."""
+    with np.errstate(all="ignore"):  # trial points may overshoot
+        path = PlainLimits(*rows, flow.depth * np.log(x0), flow.depth)
+        try:
             path.find_interior()
-            if isinstance(flow, WeightNormFlow):
-                log_rho = _log_rho(flow, path, x0)
-            path.move_to(log_rho)
-            path.project()
-    except StuckError:
-        stuck, log_rho = True, np.nan if isinstance(flow, WeightNormFlow) else 0.0
+            log_rho, error = _log_rho(flow, path, x0)
+            end = _certified(flow, problem, path, log_rho, error, x0)
+        except StuckError as stuck:
+            end = _stuck(flow, problem, path, str(stuck))
+    candidates = () if end.message else (end.weights**flow.depth,)
+    stalls = stalling.vanishing(flow, problem, x0, stalling.MAX_STEPS, candidates)
+    if stalls:
+        nothing = np.full(problem.n_measurements, np.nan)
+        return _End(np.zeros_like(x0), Status.STALLED, np.nan, end.n_steps, np.nan, nothing)
+    if stalls is None:
+        end.message = end.message or "whether the flow stalls is undecided; if not, this is its end"
+    end.status = Status.UNFINISHED if end.message else Status.CONVERGED
+    return end
+
+
+def _weights(path, depth, x0):
     x = np.zeros_like(x0)
-    x[path.columns] = np.exp(path.log_z / flow.depth)
-    undecided = stuck or stalls is None  # on the way, too, the residual is small
-    status = Status.MAX_STEPS if undecided else _judge(flow, problem, x)
-    return x, status, log_rho, path.n_steps
+    x[path.columns] = np.exp(path.whole() / depth)
+    return x
 
 
-def _judge(flow, problem, x):
-    """Return CONVERGED if the residual is within tolerance or rounding, else MAX_STEPS."""
-    stacked = x**flow.depth
+def _certified(flow, problem, path, log_rho, error, x0):
+    """Return the end that the path is at, with what is wrong with it, if anything, in a message."""
+    x = _weights(path, flow.depth, x0)
+    stacked, log_start = x**flow.depth, flow.depth * np.log(x0) - log_rho
+    used = path.columns
+    unit = unit_of_multipliers(flow.depth, log_start[used], stacked[used])
+    multipliers = path.multipliers(unit)
+    gap = relative_gap(
+        problem.network_matrix[:, used], flow.depth, log_start[used], stacked[used], multipliers
+    )
+    effective = problem.readout(stacked)
+    rounding = 4 * flow.depth * EPS  # of x^L, relative
     sums = np.linalg.norm(np.abs(problem.network_matrix) @ stacked) / np.linalg.norm(problem.b)
-    tolerance = max(LIMIT_RESIDUAL, min(4 * flow.depth * EPS * sums, 1e-3))
-    residual = problem.residual(problem.readout(stacked))
-    return Status.CONVERGED if residual <= tolerance else Status.MAX_STEPS
+    cancelled = rounding * np.linalg.norm(stacked) / np.linalg.norm(effective)
+    faults = [
+        (problem.residual(effective), max(LIMIT_RESIDUAL, rounding * sums), RESIDUAL_FAULT),
+        (cancelled, CANCELLED, CANCELLED_FAULT),
+        (gap, LIMIT_GAP, GAP_FAULT),
+        (error, ROOT_ERROR, ROOT_FAULT),
+    ]
+    wrong = [text.format(value) for value, allowed, text in faults if not value <= allowed]
+    return _End(x, None, log_rho, path.n_steps, gap, multipliers, "; ".join(wrong))
+
+
+def _stuck(flow, problem, path, message):
+    """Return where the path got stuck."""
+    x, nothing = np.zeros(problem.n_weights), np.full(problem.n_measurements, np.nan)
+    x[path.columns] = np.exp(path.whole() / flow.depth)
+    x = np.where(np.isfinite(x), x, 0.0)
+    log_rho = np.nan if flow.can_stall else 0.0
+    return _End(x, None, log_rho, path.n_steps, np.nan, nothing, message)
 
 
 def _log_rho(flow, path, x0):
-    """Solve ``s = log rho(z(s))`` along the path of plain limits."""
-    L, ratio, R0 = flow.depth, flow.ratio, x0 @ x0
+    """Solve ``s = log rho(z(s))`` along the path of plain limits, and stay there.
 
-    @cache
-    def excess(s):
-        path.move_to(s)
-        R = np.exp(2 / L * path.log_z).sum()
-        return s - L / 2 * ((R - R0) / ratio - np.log(R / R0))
+    Returns ``s``, and by how much the limit moves, relative to its norm, within the error of ``s``.
+    The left side minus the right increases, at a rate of at least ``min(1, R / ratio)``: Newton's
+    method, kept between bounds.
+    """
+    if not flow.can_stall:
+        path.move_to(0.0)
+        return 0.0, 0.0
+    low, high, reach = -np.inf, np.inf, 1.0
+    for _ in range(MAX_ROOT_STEPS):
+        s = path.s
+        excess, rounding, slope, speed = _excess(flow, path, x0)
+        low, high = (s, high) if excess < 0 else (low, s)
+        there = s - np.clip(excess / slope, -reach, reach)
+        if not low < there < high:
+            there = (low + high) / 2
+        if abs(excess) <= rounding or there in (low, high):
+            return s, speed * (abs(excess) + rounding) / slope
+        path.move_to(there)
+        reach *= 4
+    raise StuckError("the equation of the magnification is not solved")
 
-    here, value = path.s, excess(path.s)
-    step = 1.0 if value < 0 else -1.0
-    while True:
-        there = here + step
-        value_there = excess(there)
-        if not np.isfinite(value_there):
-            raise StuckError
-        if value * value_there <= 0:
-            return brentq(excess, here, there, xtol=1e-13, rtol=4 * EPS)
-        here, value, step = there, value_there, 2 * step
+
+def _excess(flow, path, x0):
+    """Return ``s - log rho(z(s))``, its rounding, its slope, and ``|dz/ds| / |z|``, on the path."""
+    L, r0, h = flow.depth, np.linalg.norm(x0), 1e-6
+    r = np.exp(path.log_radius(L))
+    start, end = flow.log_kappa(r0), flow.log_kappa(r)
+    speed, dlog_r = path.speed(L)
+    slope = 1 - L * (flow.log_kappa(r * (1 + h)) - flow.log_kappa(r * (1 - h))) / (2 * h) * dlog_r
+    excess = path.s - L * (end - start)
+    if not (np.isfinite(excess) and slope > 0):
+        raise StuckError("the magnification leaves the range of floats")
+    return excess, 4 * EPS * (abs(path.s) + L * (abs(end) + abs(start))), slope, speed

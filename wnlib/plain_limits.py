@@ -1,73 +1,102 @@
 r"""The path ``z(s)`` of the limits of the plain flow from ``x0^L e^{-s}``, by Newton's method.
 
-The limit from ``beta = x0^L`` is the point of ``S = {z >= 0 : A z = b}`` where ``psi(z) -
-psi(beta)`` lies in the row space of ``A`` (``psi``: the mirror map). Newton's method finds it, on
-the ``rank(A)`` multipliers, along the path of limits from ``beta e^{-s}``. The path begins at a
-scale where ``z`` is easy; its tangent predicts the next point. Newton's matrix,
-``A diag(z^{2-2/L}) A^T``, is the kernel of the flow itself.
+The limit from ``beta`` is the point of ``S = {z >= 0 : A z = b}`` where ``psi(z) - psi(beta)`` lies
+in the row space of ``A``. In the coordinate ``y = (z^{-gamma} - 1) / gamma``, ``gamma = 1 - 2/L``
+(``-log z`` for depth 2), both conditions are linear, but for ``z = z(y)`` entrywise:
 
-Only the set ``S`` matters, so ``A`` is replaced by an orthonormal basis ``V`` of its row space.
+    A z = b,        y - c(s)  in the range of A^T,        c(s) = y of x0^L e^{-s}.
+
+**Basis form.** With columns ``B`` that span the range of ``A``, and the others ``A_N = A_B W``,
+
+    z_B + W z_N = A_B^{-1} b,        y_N = W^T y_B + (c_N - W^T c_B),
+
+so ``z_B`` are coordinates for everything, and the *reduced costs* ``c_N - W^T c_B`` are all that is
+left of the start. If ``B`` holds the columns of greatest weight ``D = -dz/dy = z^{1+gamma}``, nothing
+cancels: not where entries lie hundreds of orders of magnitude apart, nor where ``rho`` is
+``e^{1000}`` and columns tie. All that is kept of ``z`` is ``log z``, and rows are compared with
+their own terms only, so nothing leaves the range of floats. Newton's matrix for ``log z_B`` is
+``1 + T H^T`` with ``T = W z_N / z_B`` and ``H = W (z_N / z_B)^gamma``.
 """
 
 from contextlib import suppress
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr_multiply, solve_triangular
+from scipy.linalg import qr
 from scipy.optimize import linprog
+from scipy.special import logsumexp
 
-from wnlib.flows import shift
+from wnlib.bases import EPS, RANGE, Basis, StuckError, pivots
 
-EPS = np.finfo(float).eps
 TINY = np.finfo(float).tiny
-MAX_PATH_STEPS = 5000  # per start, and as many Newton steps; typical are 10 to 200
+ROUNDED = 1e-8  # a misfit that may be rounding: then z_B takes it
+MAX_STEPS = 3000  # Newton steps per start; typical are 10 to 100
+
+
+def box_cox(v, gamma):
+    """Return ``(e^{gamma v} - 1) / gamma``, and its limit ``v`` for ``gamma = 0``."""
+    return v if gamma == 0 else np.expm1(gamma * v) / gamma
 
 
 def row_space(problem):
-    """Return orthonormal rows ``V`` and ``d`` so that ``V z = d`` if and only if ``A z = b``.
+    """Return ``A`` and ``b`` in units of order one, and these units.
+
+    Returns
+    -------
+    A : numpy.ndarray, shape (n_measurements, n_weights)
+    b : numpy.ndarray, shape (n_measurements,)
+    row_scale : numpy.ndarray, shape (n_measurements,)
+        What the rows of the problem are multiplied by: a power of two each.
+    log_size : float
+        Logarithm of the power of two by which ``b``, and so ``z``, is divided besides.
 
     Raises
     ------
     ValueError
         If ``b`` is not in the range of ``A``.
     """
-    rows, rhs = _orthonormal(problem.network_matrix, problem.b)
-    norm_b = np.linalg.norm(problem.b)
-    misfit = np.linalg.norm(problem.network_matrix @ (rows.T @ rhs) - problem.b) / norm_b
+    A, b = problem.network_matrix, problem.b
+    sizes = np.abs(A).max(axis=1)
+    row_scale = np.exp2(-np.rint(np.log2(np.where(sizes > 0, sizes, 1.0))))
+    A, b = A * row_scale[:, None], b * row_scale
+    size = np.rint(np.log2(np.abs(b).max()))
+    b = b / np.exp2(size)
+    inside = pivots(A)
+    misfit = outside_range(A[:, inside], b)
     if misfit > 5e-13:  # half of what a limit may have as its residual
         raise ValueError(
             f"A z = b is not feasible: b is {misfit:.1e} of its norm away from the range of A, "
-            f"which has rank {len(rows)}. Remove dependent rows, or replace b by its projection"
+            f"which has rank {len(inside)}. Remove dependent rows, or replace b by its projection"
         )
-    return rows, rhs
+    return A, b, row_scale, size * np.log(2)
 
 
-def _orthonormal(A, b):
-    U, sigma, Vt = np.linalg.svd(A, full_matrices=False)
-    rank = np.sum(sigma > sigma[0] * max(A.shape) * EPS)
-    return Vt[:rank], U[:, :rank].T @ b / sigma[:rank]
-
-
-class StuckError(Exception):
-    """Newton's method made no progress."""
+def outside_range(independent, b):
+    """Return the distance of ``b`` from the range of independent columns, relative to ``b``."""
+    Q = qr(independent, mode="economic")[0]
+    return np.linalg.norm(b - Q @ (Q.T @ b)) / np.linalg.norm(b)
 
 
 class PlainLimits:
     """The path ``z(s)``, and a point on it.
 
-    The state is ``log z`` alone. A change ``delta`` of the multipliers moves it along the mirror
-    map by ``shift``, which never cancels, however small the scale. Entries below 1e-14 of the
-    largest are known to be that small, no more.
+    The state is ``q = log z_B``, and the start ``e^{-(s + w)}``.
     """
 
-    def __init__(self, rows, rhs, x0, depth):
-        self.rows, self.rhs, self.gamma = rows, rhs, 1 - 2 / depth
-        self.columns = np.arange(len(x0))
-        self.norm = np.linalg.norm(rhs)
-        self.n_steps = self.n_moves = 0
-        # A scale at which all entries matter, just below that of the solutions.
-        log_beta = depth * np.log(x0)
-        self.s = log_beta.max() - np.log(self.norm / np.sqrt(len(x0)))
-        self.log_z = log_beta - self.s
+    def __init__(self, A, b, row_scale, log_size, log_beta, depth):
+        self.A, self.b, self.row_scale = A, b, row_scale
+        self.gamma = 1 - 2 / depth
+        self.log_size = log_size
+        self.columns, self.log_beta = np.arange(A.shape[1]), log_beta - log_size
+        self.n_steps = 0
+        self.reset()
+
+    def reset(self):
+        """Start at the limit from a constant start of the size of the solutions, or near it."""
+        self.basis = Basis(self.A, self.b, pivots(self.A))
+        self.w = np.zeros(len(self.log_beta))
+        log_size = np.log(np.linalg.norm(self.basis.rhs) / np.sqrt(len(self.w)))
+        self.s = -log_size
+        self.anchor(np.full(len(self.w), log_size))
 
     def find_interior(self):
         """Reach the path, and leave out the entries that vanish on all of ``S``.
@@ -75,166 +104,236 @@ class PlainLimits:
         Their multipliers are infinite: Newton's method creeps towards zero there, for ever. The
         others have a positive solution, so their multipliers are finite.
         """
-        start = self.log_z
-        with suppress(StuckError):
-            self.correct(1e-13, max_steps=60)
-        fallen = self.log_z - start < np.log(1e-5)
-        small = self.log_z - self.log_z.max() < np.log(1e-8)  # may have had no way to fall
-        if (vanishing := self._vanishing(fallen | small)).any():
-            self.restrict(~vanishing)
-        self.correct(1e-4)
+        if not self.approach(5):
+            vanishing = self.vanishing()
+            if vanishing.any():
+                self.restrict(~vanishing)
+            if not self.approach(30):
+                raise StuckError("no first point of the path was found")
+        w = self.log_beta.max() - self.log_beta
+        self.move_to(self.s, w)
+        self.s, self.w = self.s + self.log_beta.max(), -self.log_beta
 
-    def _vanishing(self, suspects):
-        """Return which entries vanish on all of ``S``: all that linear programs cannot lift."""
-        suspects = suspects.copy()
-        while suspects.any():
-            largest = linprog(-1.0 * suspects, A_eq=self.rows, b_eq=self.rhs, method="highs")
-            if largest.status != 0:
-                return np.zeros_like(suspects)
-            if -largest.fun < 1e-7 * np.abs(largest.x).max():
+    def approach(self, rounds):
+        """Newton's method at fixed ``s``, in coordinates that follow it; tell whether it arrives."""
+        for _ in range(rounds):
+            with suppress(StuckError):
+                self.correct(1e-4, max_steps=20)
+            self.anchor(self.scaled())
+            g, terms = self.misfit(self.q, self.outside(self.q, self.s, self.w))
+            if (np.abs(g) <= 1e-3 * terms).all():
+                return True
+        return False
+
+    def vanishing(self):
+        """Return which entries vanish on all of ``S``: those that no linear program can lift."""
+        suspects = np.ones(len(self.columns), bool)
+        size = max(np.abs(self.basis.rhs).max(), 1e-300)
+        A, b = np.hstack([self.A, self.A]), self.b / size
+        while suspects.any():  # z = z' + z'', and z' <= 1: what may be unbounded is z''
+            cost = np.concatenate([-1.0 * suspects, np.zeros(len(suspects))])
+            bounds = [(0, 1)] * len(suspects) + [(0, None)] * len(suspects)
+            lifted = linprog(cost, A_eq=A, b_eq=b, bounds=bounds, method="highs")
+            if lifted.status != 0:
+                raise StuckError("no linear program says which entries vanish on all solutions")
+            possible = suspects & (lifted.x[: len(suspects)] > 1e-7)
+            if not possible.any():
                 return suspects
-            possible = largest.x >= 1e-7 * largest.x.max()
-            if not (suspects & possible).any():
-                return np.zeros_like(suspects)
             suspects &= ~possible
         return suspects
 
-    def restrict(self, columns):
-        """Keep only some entries of ``z``, if they can solve ``V z = d`` by themselves."""
-        rows, rhs = _orthonormal(self.rows[:, columns], self.rhs)
-        if np.linalg.norm(self.rows[:, columns] @ (rows.T @ rhs) - self.rhs) > 1e-13 * self.norm:
-            return
-        self.rows, self.rhs, self.norm = rows, rhs, np.linalg.norm(rhs)
-        self.columns, self.log_z = np.flatnonzero(columns), self.log_z[columns]
+    def restrict(self, keep):
+        """Keep only some columns, if they can solve ``A z = b`` by themselves."""
+        A = self.A[:, keep]
+        if outside_range(A[:, pivots(A)], self.b) > 1e-13:
+            raise StuckError("some entries are nearly zero on all solutions")
+        self.A = A
+        self.columns, self.log_beta = self.columns[keep], self.log_beta[keep]
+        self.reset()
 
-    def solve(self, g):
-        """Solve ``V diag(z^{1+gamma}) V^T delta = g``; modes below rounding are damped."""
-        H = (self.rows * np.exp((1 + self.gamma) * self.log_z)) @ self.rows.T
-        scale = 1 / np.sqrt(np.maximum(np.diag(H), TINY))
-        H = scale[:, None] * H * scale
-        for damping in (4 * EPS, 1e-14, 1e-12, 1e-9):
-            try:
-                factor = cho_factor(H + damping * np.eye(len(H)), check_finite=False)
-            except LinAlgError:
-                continue
-            return scale * cho_solve(factor, scale * g, check_finite=False)
-        raise StuckError
+    def anchor(self, log_z):
+        """Take the columns of greatest weight at a point of the path as coordinates."""
+        inside = self.basis.exchange((1 + self.gamma) * np.maximum(log_z, log_z.max() - 1e15))
+        if set(inside) != set(self.basis.inside):
+            self.basis = Basis(self.A, self.b, inside)
+        self.q = log_z[self.basis.inside]
 
-    def tangent(self):
-        """Motion ``V^T w`` of the multipliers with ``s``: ``V (z + z^{1+gamma} V^T w) = 0``.
+    def costs(self, s, w):
+        """Return the reduced costs of ``e^{gamma (s + w)}`` and the log of their unit.
 
-        That is a weighted least squares problem. Where entries of ``z`` differ by many orders of
-        magnitude its normal equations lose the small ones; QR with pivoting, rows sorted by weight,
-        keeps them.
+        For depth 2 those of ``s + w``.
         """
-        if not np.isfinite(self.log_z).all():
-            raise StuckError
-        # Multipliers of order z^{-gamma} must leave digits to those of order 1.
-        floor = -600.0 if self.gamma == 0 else max(-600.0, -16 / self.gamma)
-        log_z = np.maximum(self.log_z - self.log_z.max(), floor)
-        if log_z.min() > np.log(1e-10):
-            return -self.solve(self.rhs) @ self.rows
-        order = np.argsort(-log_z)
-        weights = np.exp((1 + self.gamma) / 2 * log_z[order])
-        target = np.exp((1 - self.gamma) / 2 * log_z[order])
-        projected, R, pivots = qr_multiply(
-            weights[:, None] * self.rows.T[order], target, pivoting=True
-        )
-        w = np.empty(len(R))
-        w[pivots] = -solve_triangular(R, projected)
-        return np.exp(-self.gamma * self.log_z.max()) * (w @ self.rows)
+        noise = 4 * EPS * (1 + np.abs(self.log_beta).max())
+        if self.gamma == 0:
+            return self.basis.reduced(w, noise) + s * self.basis.ones, 0.0
+        power = np.exp(self.gamma * (w - w.max()))
+        return self.basis.reduced(power, noise), self.gamma * (s + w.max())
 
-    def misfit(self, log_z):
-        """Return ``d - V z``."""
-        return self.rhs - self.rows @ np.exp(log_z)
+    def outside(self, q, s, w):
+        """Return ``log z_N``, NaN where ``P <= 0``: ``P_N = W^T P_B + costs``, ``P = z^{-gamma}``.
 
-    def size(self):
-        """``|z|``: a misfit of ``EPS |z|`` is rounding."""
-        return np.linalg.norm(np.exp(self.log_z))
-
-    def correct(self, tol, max_steps=200):
-        """Newton's method at fixed ``s``, until the relative misfit is at most ``tol``.
-
-        Or until no step reduces it, near rounding.
+        The sums are in units ``e^h`` of their largest terms.
         """
-        g = self.misfit(self.log_z)
+        basis, gamma, (c, unit) = self.basis, self.gamma, self.costs(s, w)
+        if gamma == 0:
+            return q @ basis.W - c
+        low = -gamma * q.max()
+        if gamma * (q.max() - q.min()) < RANGE:
+            rows, h = np.exp(-gamma * q - low) @ basis.W, np.full(len(c), low)
+        else:
+            exponents = np.where(basis.W != 0, -gamma * q[:, None], low)
+            h = exponents.max(axis=0, initial=low)
+            rows = (basis.W * np.exp(exponents - h)).sum(axis=0)
+        top = np.where(c != 0, np.maximum(h, unit), h)
+        costs = np.where(c != 0, c * np.exp(unit - top), 0.0)
+        return -(top + np.log(rows * np.exp(h - top) + costs)) / gamma
+
+    def misfit(self, q, p):
+        """Return ``(rhs - z_B - W z_N) / z_B``, and the sizes of its terms."""
+        basis, top = self.basis, p.max(initial=-np.inf)
+        wanted = np.exp(basis.log_rhs - q)
+        if top - q.min() < RANGE:
+            z, scale = np.exp(p - top), np.exp(top - q)
+            shares, sizes = scale * (basis.W @ z), scale * (basis.sizes @ z)
+        else:
+            T = basis.spread(q, p)
+            shares, sizes = T.sum(axis=1), np.abs(T).sum(axis=1)
+        return basis.sign_rhs * wanted - 1 - shares, wanted + 1 + sizes
+
+    def newton(self, p, of_misfit):
+        """Solve ``(1 + T H^T) dq = g`` for the change of ``log z_B``; ``g`` is a function of ``T``.
+
+        Returns that of ``log z_N`` at a fixed start, too: ``H^T dq``.
+        """
+        T, H = self.basis.spread(self.q, p), self.basis.spread(self.gamma * self.q, self.gamma * p)
+        try:
+            dq = np.linalg.solve(np.eye(len(T)) + T @ H.T, of_misfit(T))
+        except np.linalg.LinAlgError as error:
+            raise StuckError("Newton's matrix is singular") from error
+        return dq, dq @ H
+
+    def correct(self, tol, max_steps=100):
+        """Newton's method at fixed ``s``, until no row misfits by ``tol`` of its terms.
+
+        Or until no step reduces the misfit, near rounding. Returns ``log z_N``.
+        """
+        p = self.outside(self.q, self.s, self.w)
+        g, terms = self.misfit(self.q, p)
         for _ in range(max_steps):
-            if np.linalg.norm(g) <= max(tol * self.norm, 2 * EPS * self.size()):
-                return
-            trial = self._newton_step(g)
-            if trial is None:
-                return
-            self.log_z, g = trial, self.misfit(trial)
+            worst = np.abs(g / terms).max()
+            if not np.isfinite(worst):
+                raise StuckError("the path left its domain")
+            if worst <= tol:
+                return p
+            found = self.search(*self.newton(p, lambda _, g=g: g), g, worst)
+            if found is None:
+                if worst > ROUNDED:
+                    raise StuckError(f"no Newton step reduces the misfit {worst:.0e}")
+                return p
+            self.q, p, g, terms = found
             self.n_steps += 1
-        raise StuckError
+        raise StuckError(f"{max_steps} Newton steps left a misfit of {worst:.0e}")
 
-    def _newton_step(self, g):
-        """Return the next ``log z``, or None if no step along Newton's direction is good."""
-        delta = -self.solve(g)
-        direction, misfit = delta @ self.rows, np.linalg.norm(g)
+    def search(self, dq, dp, g, worst):
+        """Return a point along Newton's direction, straight in ``y``, where enough is gained."""
         # The fastest growing entry grows at most twentyfold.
-        fastest = -(np.exp(self.gamma * self.log_z) * direction).min()
-        t = min(1.0, self._arc(3.0) / max(fastest, TINY))
-        far = misfit > 1e-6 * max(self.norm, self.size())
-        for _ in range(40):
-            trial = shift(self.log_z, t * direction, self.gamma)
-            g_trial = self.misfit(trial)
-            # Fewer misfit, or still descending: the dual objective is convex along delta.
-            fewer = np.linalg.norm(g_trial) < (1 - 1e-4 * t) * misfit
-            if fewer or (far and g_trial @ delta <= 0):
-                return trial
+        fastest = max(dq.max(), dp.max(initial=0.0), TINY)
+        t = min(1.0, -box_cox(-3.0, self.gamma) / fastest)
+        weights = np.exp((1 - self.gamma) * (self.q - self.q.max()))
+        descent = -(g * weights) @ dq
+        for _ in range(30):
+            q = self.q + box_cox_log(t * dq, self.gamma)
+            p = self.outside(q, self.s, self.w)
+            g_trial, terms = self.misfit(q, p)
+            # the slope of the dual objective, which is convex: negative until its minimum
+            left = -(g_trial * np.exp(q - self.q) * weights) @ dq
+            fewer = np.abs(g_trial / terms).max() < (1 - 0.3 * t) * worst
+            if fewer or (worst > 1e-6 and descent * (1 + 1e-9) <= left <= -0.5 * descent):
+                return q, p, g_trial, terms
             t /= 2
         return None
 
-    def _arc(self, ds):
-        """Length along a ray of multipliers that moves ``log z`` by ``ds``."""
-        return ds if self.gamma == 0 else -np.expm1(-self.gamma * ds) / self.gamma
-
-    def move_to(self, s):
-        """Follow the path to ``s``, in steps whose prediction misses by at most 30 %."""
-        while self.s != s:
-            tangent, ds = self.tangent(), s - self.s
-            if ds > 0 and self.settled(-1 - np.exp(self.gamma * self.log_z) * tangent):
-                break
-            self.n_moves += 1
-            if max(self.n_steps, self.n_moves) > MAX_PATH_STEPS:
-                raise StuckError
-            ds, self.log_z = self._predict(tangent, ds)
-            self.s = s if ds == s - self.s else self.s + ds
-            self.correct(1e-4)
+    def move_to(self, s, w=None):
+        """Follow the path to another start, in steps whose prediction misses by at most 30 %."""
+        w = self.w if w is None else w
+        p, reach = self.correct(1e-4), np.inf
+        while self.s != s or self.w is not w:
+            if self.n_steps > MAX_STEPS:
+                raise StuckError("the path is too long")
+            self.anchor(self.scaled(p))
+            ds, dw = s - self.s, w - self.w
+            rate = self.tangent(self.outside(self.q, self.s, self.w), ds, dw)[0]
+            share = min(1.0, 4 * reach / (abs(ds) + np.abs(dw).max()))
+            while True:
+                there = (s, w) if share == 1 else (self.s + share * ds, self.w + share * dw)
+                q = self.q + share * rate
+                g, terms = self.misfit(q, self.outside(q, *there))
+                if (np.abs(g) <= 0.3 * terms).all():
+                    break
+                share /= 2
+                if share < 1e-12:
+                    raise StuckError("the path turns too fast")
+            reach = share * (abs(ds) + np.abs(dw).max())
+            self.q, (self.s, self.w) = q, there
+            self.n_steps += 1
+            p = self.correct(1e-4)
+        self.anchor(self.scaled(p))
         self.correct(1e-14)
 
-    def _predict(self, tangent, ds):
-        """Return how far the tangent is good, and where it leads."""
-        allowed = 0.3 * self.norm + 64 * EPS * self.size()
-        while True:
-            predicted = shift(self.log_z, self._arc(ds) * tangent, self.gamma) - ds
-            if np.linalg.norm(self.misfit(predicted)) < allowed or abs(ds) < 1e-6:
-                return ds, predicted
-            ds /= 2
+    def tangent(self, p, ds, dw):
+        """Return the change of ``log z_B`` and ``log z_N`` per change of the start on the path."""
+        gamma, top = self.gamma, self.w.max()
+        change = self.basis.reduced((ds + dw) * np.exp(gamma * (self.w - top)), 4 * EPS)
+        # dc over P, where not even their ratio need be a float
+        pull = np.where(change != 0, change * np.exp(gamma * (self.s + top + p)), 0.0)
+        dq, dp = self.newton(p, lambda T: T @ pull)
+        return dq, dp - pull
 
-    def project(self):
-        """Move to the nearest solution in relative entropy, if rounding left a misfit.
+    def multipliers(self, unit):
+        """Return ``nu`` with ``A^T nu = y of the start - y of z``, in units of ``e^unit``."""
+        inside, gamma = self.basis.inside, self.gamma
+        log_z, log_start = self.whole()[inside], -(self.s + self.w)[inside] + self.log_size
+        if gamma == 0:
+            difference = log_z - log_start
+        else:
+            difference = np.exp(-gamma * log_start - unit) - np.exp(-gamma * log_z - unit)
+        return (difference @ self.basis.inverse) * self.row_scale
 
-        Newton's method resolves entries down to about 1e-10 of the largest; a misfit in modes that
-        only smaller ones carry is theirs. Newton's method of depth 2 resolves them all.
+    def log_radius(self, depth):
+        """Return ``log |x|`` at the point."""
+        return logsumexp(2 / depth * self.whole()) / 2
+
+    def speed(self, depth):
+        """Return ``|dz/ds| / |z|`` and ``d log |x| / ds`` at the point."""
+        p = self.outside(self.q, self.s, self.w)
+        logs = np.concatenate([self.q, p])
+        rates = np.concatenate(self.tangent(p, 1.0, np.zeros(len(logs))))
+        z, share = np.exp(logs - logs.max()), np.exp(2 / depth * (logs - logs.max()))
+        return np.linalg.norm(z * rates) / np.linalg.norm(z), (share @ rates) / depth / share.sum()
+
+    def whole(self):
+        """Return ``log z`` in the order of the columns, in the units of the problem.
+
+        What rounding leaves of the misfit, in the basis and in ``A z = b``, ``z_B`` takes.
         """
-        if 1e-13 < np.linalg.norm(self.misfit(self.log_z)) / self.norm < 1e-8:
-            gamma, self.gamma = self.gamma, 0.0
-            self.correct(1e-14)
-            self.gamma = gamma
+        p, inside = self.outside(self.q, self.s, self.w), self.basis.inside
+        log_z = self.scaled(p)
+        log_z[inside] += np.log1p(self.misfit(self.q, p)[0])
+        z = np.exp(log_z)
+        if np.isfinite(z).all():
+            change = self.basis.solve(self.b - self.A @ z) / z[inside]
+            # of small entries the rounding of large ones says nothing
+            log_z[inside] += np.where(z[inside] > 1e-6 * z.max(), np.clip(change, -1e-4, 1e-4), 0.0)
+        return log_z + self.log_size
 
-    def settled(self, slope):
-        """Tell whether ``z`` has become the minimizer of the (weighted) l1 norm, to rounding.
+    def scaled(self, p=None):
+        """Return ``log z`` in the order of the columns, in units of the path."""
+        log_z = np.empty(len(self.log_beta))
+        log_z[self.basis.inside] = self.q
+        log_z[self.basis.outside] = self.outside(self.q, self.s, self.w) if p is None else p
+        return log_z
 
-        ``-slope``, the rate at which ``log z`` falls, is then the slack of a dual certificate: zero
-        on the support, and positive off it, where ``z`` is too small already to matter. And no
-        other point has that support, its columns being independent: near ties are not settled.
-        """
-        support = self.log_z - self.log_z.max() > np.log(1e-14)
-        if (np.abs(slope[support]) > 1e-6).any() or (slope[~support] > -1e-3).any():
-            return False
-        columns = self.rows[:, support]
-        if columns.shape[1] > columns.shape[0]:
-            return False
-        return np.linalg.svd(columns, compute_uv=False)[-1] > 1e-6
+
+def box_cox_log(v, gamma):
+    """Return ``-log(1 - gamma v) / gamma``, and its limit ``v`` for ``gamma = 0``."""
+    return v if gamma == 0 else -np.log1p(-gamma * v) / gamma

@@ -1,17 +1,30 @@
-"""Whether weight normalization stalls: its radius tends to zero, and its loss to that of zero."""
+r"""Whether weight normalization stalls: its radius tends to zero, and its loss to that of zero.
+
+In the mirror coordinates ``m`` and their own clock the flow is the gradient flow of a convex
+function ``G``, ``m' = -grad G = A x^L - b``, continued by ``x = 0`` where the squared radius, a
+convex function of ``m``, is not positive. So ``|A x^L - b|`` never grows, errors do not grow, and
+the flow stalls if and only if it enters the convex set ``K`` where the squared radius is not
+positive.
+"""
 
 import numpy as np
-from scipy.integrate import Radau
 from scipy.optimize import minimize_scalar
+from scipy.special import gammainc, gammaln, logsumexp, xlogy
 
-from wnlib.charts import Chart, take_step
-from wnlib.flows import WeightNormFlow, check_start
+from wnlib.charts import EPS, Stepper, follow
+from wnlib.flows import WeightNormFlow, check_start, shift
 from wnlib.problems import count
+from wnlib.threads import one_blas_thread
 
-MIN_RTOL, MAX_RTOL = 1e-8, 1e-2  # of a step
 MAX_STEPS = 10_000  # of `limit`: some ten seconds on a small problem; hardly a start needs them
+# Errors of log w that a step may make: the first decides nearly all starts, the last is what
+# rounding leaves of log w = 1e4.
+TOLERANCES = (1e-2, 1e-4, 1e-7)
+SLACK = 1e-6  # relative, of an inequality: a thousand times what linear programs leave of A z - b
+NEWTON_RTOL = 1e-3  # Newton's method then ends at 0.03 of the tolerance of a step
 
 
+@one_blas_thread
 def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
     """Tell whether the radius of a weight-normalized flow tends to zero.
 
@@ -33,17 +46,22 @@ def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
     ValueError, TypeError
         For arguments out of their range.
     RuntimeError
-        If ``max_steps`` steps do not decide. :func:`wnlib.limit` names that MAX_STEPS.
+        If ``max_steps`` steps do not decide, or rounding does not let them.
+        :func:`wnlib.limit` names that, too.
 
     Notes
     -----
-    The flow is followed in the clock of its mirror coordinates ``m``, where ``m' = A x^L - b``.
-    This is the gradient flow of a convex function, continued by ``x = 0`` where the radius has
-    vanished, so ``|A x^L - b|`` never grows. Once it is below ``|b|`` the radius cannot vanish any
-    more; otherwise it vanishes at a finite time. A start with ``|A x0^L - b| < |b|`` is decided
-    without a step.
+    Most starts are decided without a step: by :func:`certainly_converges`,
+    :func:`certainly_stalls`, by ``|A x0^L - b| < |b|``, which only falls, or because ``A^T b`` has
+    no negative entry. From the others the flow is followed in its mirror coordinates, with a bound
+    on the sum of all errors, in steps ever finer until the error does not matter.
     """
     x0 = check_start(flow, problem, x0)
+    if flow.motion is None:
+        raise TypeError(
+            f"{type(flow).__name__} moves in a way of its own, for which stalls has no theory: "
+            "follow it by integrate(flow, problem, x0, t_end, form='weights')"
+        )
     if x0.ndim != 1:
         raise ValueError("stalls decides for one start: call it once per row of x0")
     answer = vanishing(flow, problem, x0, count("max_steps", max_steps))
@@ -55,76 +73,321 @@ def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
     return answer
 
 
-def vanishing(flow, problem, x0, max_steps):
-    """Return what :func:`stalls` does for a checked start, and None if undecided."""
-    if not (isinstance(flow, WeightNormFlow) and problem.b.any()):
+def vanishing(flow, problem, x0, max_steps, candidates=()):
+    """Return what :func:`stalls` does for a checked start, and None if undecided.
+
+    ``candidates`` are points of ``S`` to try in :func:`certainly_converges`: the limit that the
+    flow has unless it stalls is the best.
+    """
+    with np.errstate(all="ignore"):  # where the radius has vanished, and of trial points far off
+        answer = _known(flow, problem, x0, candidates)
+        for tolerance in TOLERANCES:
+            if answer is not None or max_steps <= 0 or flow.motion is not WeightNormFlow:
+                break
+            answer, n_steps = _enters(flow, problem, x0, tolerance, max_steps)
+            max_steps -= n_steps
+    return answer
+
+
+def _known(flow, problem, x0, candidates):
+    """Return what is known of a start without following the flow."""
+    A, b = problem.network_matrix, problem.b
+    if not (flow.can_stall and b.any()):
         return False  # the plain flow never does; for b = 0 a vanishing radius is convergence
-    if _beats_zero(problem.network_matrix @ x0**flow.depth, problem.b):
+    if flow.motion is not WeightNormFlow:
+        return None
+    product, sums = A @ x0**flow.depth, np.abs(A) @ x0**flow.depth
+    # |b|^2 - |product - b|^2, also where rounding hides it in the difference
+    if product @ (2 * b - product) > 8 * EPS * sums @ np.abs(2 * b - product):
         return False
-    with np.errstate(all="ignore"):  # of trial points far off
-        return _follow(flow, problem, x0, max_steps)
-
-
-def _beats_zero(product, b):
-    """Tell whether ``|product - b| < |b|``, also where rounding hides the difference."""
-    return product @ (product - 2 * b) < 0
-
-
-def _follow(flow, problem, x0, max_steps):
-    chart, solver = _restart(flow, problem, np.log(x0))
-    _set_tolerance(chart, solver)
-    for _ in range(max_steps):
-        before = solver.y
-        take_step(solver)
-        if not chart.holds(solver.y):
-            chart, solver = _restart(flow, problem, chart.state(before)[0])
-            _set_tolerance(chart, solver)
-            continue
-        if _beats_zero(chart.product(solver.y), chart.b):
-            return _dips(chart, solver)
-        if chart.squared_radius(solver.y) <= 0:
-            return True
-        if np.linalg.norm(chart.misfit(0, solver.y)) <= chart.product_rounding(1.0, solver.y):
-            return False  # A x^L = b as far as floats can tell, at a positive radius
-        if solver.status != "running":
-            return None
-        if chart.worn(solver.y, 1e-5):
-            chart, solver = _restart(flow, problem, chart.state(solver.y)[0])
-        _set_tolerance(chart, solver)
+    if (A.T @ b).min() >= 0:
+        return False  # a small radius grows, whatever the direction
+    if certainly_stalls(flow, problem, x0):
+        return True
+    if any(certainly_converges(flow, x0, z) for z in candidates):
+        return False
     return None
 
 
-def _restart(flow, problem, log_x):
-    """Return a chart around ``x`` and a solver in it, whose first step is a short one."""
-    chart = Chart(flow, problem, log_x)
-    start = np.zeros(len(chart.b))
-    first_step = 0.1 * chart.unit / np.linalg.norm(chart.misfit(0, start))
-    t_end = 1e30 * first_step  # never reached: long before, the chart is worn
-    solver = Radau(
-        chart.misfit, 0.0, start, t_end, first_step=first_step, jac=chart.misfit_jacobian
-    )
-    return chart, solver
+@np.errstate(all="ignore")  # of log 0 where z is zero
+def certainly_converges(flow, x0, z):
+    r"""Tell whether a point of ``S = {z >= 0 : A z = b}`` proves that the flow does not stall.
 
+    Parameters
+    ----------
+    flow : WeightNormFlow
+    x0 : numpy.ndarray, shape (n_weights,)
+        The start.
+    z : numpy.ndarray, shape (n_weights,)
+        Effective weights that solve ``A z = b``, not all zero.
 
-def _set_tolerance(chart, solver):
-    """Let a step move ``R = |x|^2`` by a share of 1e-5: an error d of log w moves it 2 ratio d.
+    Returns
+    -------
+    bool
+        True is a proof; False says nothing.
 
-    Errors do not grow: gradient flows of convex functions only come closer to one another.
+    Notes
+    -----
+    With ``v = x/r``, ``R0 = |x0|^2``, ``q = sum z``, ``omega = (L-2)/(2 ratio)``, the functions
+
+        L = 2:  V = -sum z log v + (r^2 - q)^2 / (4 ratio),
+        L > 2:  V = e^{-omega r^2} sum z v^{-(L-2)} + omega int_0^{r^2} s^{L/2} e^{-omega s} ds
+
+    fall along the flow (``V' = -r^L |A x^L - b|^2``, up to a positive factor). Where ``r = 0`` none
+    of them is below ``-1/2 sum z log(z/q) + q^2/(4 ratio)``, or ``(sum z^{2/L})^{L/2}``. A start
+    that is not above that does not get there:
+
+        L = 2:  ratio KL(z/q | v0^2) <= R0 (1 - R0/(2 q)),
+        L > 2:  V(x0) <= (sum z^{2/L})^{L/2}.
     """
-    share = 1e-5 * chart.squared_radius(solver.y) / chart.flow.ratio
-    solver.rtol = min(MAX_RTOL, max(MIN_RTOL, share))
-    solver.atol = max(solver.rtol * chart.unit, chart.product_rounding(solver.t, solver.y))
+    if flow.motion is not WeightNormFlow:
+        return not flow.can_stall
+    L, R0 = flow.depth, x0 @ x0
+    log_v = np.log(x0) - np.log(R0) / 2
+    share = z / z.sum()
+    if L == 2:
+        divergence = np.sum(xlogy(share, share) - 2 * share * log_v)
+        return bool(flow.ratio * divergence <= R0 * (1 - SLACK - R0 / (2 * z.sum())))
+    # All divided by q = sum z, and in logarithms: v^{-(L-2)} and e^{-omega R0} leave the floats.
+    omega = (L - 2) / (2 * flow.ratio)
+    on = share > 0
+    weighted = logsumexp(np.log(share[on]) - (L - 2) * log_v[on]) - omega * R0
+    integral = _log_lower_gamma(L / 2 + 1, omega * R0) - L / 2 * np.log(omega) - np.log(z.sum())
+    size = L / 2 * logsumexp(2 / L * np.log(share[on]))
+    return bool(np.logaddexp(weighted, integral) <= size - SLACK)
 
 
-def _dips(chart, solver):
-    """Tell whether the radius vanished within the last step.
+def _log_lower_gamma(a, x):
+    """Return the log of the lower incomplete gamma function, from above where that underflows."""
+    if (regularized := gammainc(a, x)) > 0:
+        return np.log(regularized) + gammaln(a)
+    return a * np.log(x) - np.log(a)  # the integral of t^{a-1}, without its factor e^{-t}
 
-    From a tiny start the path is straight and one step may cross the dip of the radius, which is a
-    convex function on a straight path. Its slope has the sign of ``-<A x^L, A x^L - b>``: only the
-    step that ends below the loss of zero can hold it.
+
+@np.errstate(all="ignore")  # what overflows is not certain
+def certainly_stalls(flow, problem, x):
+    r"""Tell whether the radius is gone before the direction can turn.
+
+    Parameters
+    ----------
+    flow : WeightNormFlow
+    problem : Problem
+    x : numpy.ndarray, shape (n_weights,)
+        Positive weights.
+
+    Returns
+    -------
+    bool
+        True is a proof; False says nothing.
+
+    Notes
+    -----
+    In the clock ``dC = r^L dt`` the pull outwards, ``-a = <A^T b, v^L>``, and the squared radius
+    obey
+
+        dR/dC <= -2 ratio a,      |da/dC| <= L max|A^T b| max|A^T e|,    e = A x^L - b,
+
+    and ``max|A^T e|`` is at most the length ``|e|``, which only falls, times that of the longest
+    column. So ``R`` reaches zero while ``a`` is still half of what it was, if
+
+        R <= ratio a^2 / (2 L max|A^T b| max|A^T e|).
+    """
+    if flow.motion is not WeightNormFlow:
+        return False
+    A, b, L = problem.network_matrix, problem.b, flow.depth
+    r = np.linalg.norm(x)
+    v_power = (x / r) ** L
+    against = -b @ (A @ v_power) - 8 * EPS * np.abs(b) @ (np.abs(A) @ v_power)  # less rounding
+    longest = np.linalg.norm(A, axis=0).max() * np.linalg.norm(A @ x**L - b)
+    turning = 2 * L * np.abs(b @ A).max() * longest
+    return bool(against > 0 and r**2 * turning <= flow.ratio * against**2)
+
+
+def _enters(flow, problem, x0, share, max_steps):
+    """Follow the flow: return whether its radius vanishes, None if in doubt, and the steps taken.
+
+    The errors of all steps so far are summed up in ``error``, in units of ``log w``; the squared
+    radius is known to twice the ratio of that. The answer is no once the true radius has grown:
+    its slope has the sign of ``-<A x^L, A x^L - b>``, and where that is positive
+    ``|A x^L - b| < |b|``. That holds as well where a large radius falls to its limit, in the end.
+    A dip within a step is looked at where it is deepest.
+    """
+    r = np.linalg.norm(x0)
+    log_tolerance = share * min(1.0, r**2 / flow.ratio)  # a tiny radius is as much as that
+    error, n_steps, doubt, before, lowest = 0.0, 0, False, 1.0, np.inf
+    first = _Frame(flow, problem, np.log(x0 / r), r**2)
+    for frame, solver in follow(first, _solver, _tolerance(log_tolerance)):
+        n_steps += 1
+        state = solver.y
+        error += _step_error(frame, solver)
+        outwards, before = before, frame.inward(state)
+        if before < 0 < outwards:
+            state = _dip(frame, solver)
+        margin = 2 * flow.ratio * error
+        if state[-1] <= -margin:
+            return True, n_steps
+        doubt, lowest = doubt or state[-1] <= margin, min(lowest, state[-1] + margin)
+        gain, has_grown = frame.gain(solver.y), solver.y[-1] - margin > lowest
+        if n_steps == max_steps or (doubt and gain > 0):
+            break
+        if has_grown or _stays(frame, solver.y, gain, error) or frame.solves(solver.y):
+            return (None if doubt else False), n_steps
+    return None, n_steps
+
+
+class _Frame:
+    r"""Coordinates ``(m, R)`` of weight normalization, in the clock ``dC = r^L dt``.
+
+    They are mirror coordinates that move along: with ``v = x/r``, an anchor ``(v_b, R_b)`` and
+    ``omega = (L-2)/(2 ratio)``,
+
+        v^{-(L-2)} = e^{omega (R - R_b)} v_b^{-(L-2)} + (L-2) A^T m     (L = 2:  log v = ...),
+        m' = e - (L-2) (q e) m,    R' = -2 ratio (q e),    q = A v^L,  e = R^{L/2} q - b,
+
+    and ``e = -b`` where ``R < 0``. Fixed coordinates move as ``e^{omega R}`` for
+    L > 2, and would need steps as small as that.
+    """
+
+    def __init__(self, flow, problem, log_v, R):
+        self.flow, self.problem, self.L, self.ratio = flow, problem, flow.depth, flow.ratio
+        self.log_v, self.R = log_v, R
+        self.A, self.b = problem.network_matrix, problem.b
+        self.columns = np.linalg.norm(self.A, axis=0)
+        self.start = np.append(np.zeros(len(self.b)), R)
+
+    def next(self, state):
+        """Return the frame around ``state``."""
+        return _Frame(self.flow, self.problem, self.direction(state), state[-1])
+
+    def moved(self, state):
+        """Return what the formula above gives for ``log v``."""
+        anchor, power = self.log_v - (state[-1] - self.R) / (2 * self.ratio), self.L - 2
+        a = state[:-1] @ self.A
+        if power == 0:
+            return shift(anchor, a, power)
+        # Two ways to write the sum of powers, neither of which overflows where it is taken.
+        summed = -np.log(np.exp(-power * anchor) + power * a) / power
+        return np.where(anchor < 0, shift(anchor, a, power), summed)
+
+    def direction(self, state):
+        """Return ``log v``, of length one also where errors of ``R`` are not those of ``m``."""
+        log_v = self.moved(state)
+        return log_v - logsumexp(2 * log_v) / 2
+
+    def holds(self, state):
+        """Tell whether the direction is one, as after an accepted step it may not be."""
+        return np.isfinite(self.direction(state)).all()
+
+    def parts(self, state):
+        """Return ``v^L``, ``q``, ``R^{L/2}`` and ``e``."""
+        stacked = np.exp(self.L * self.direction(state))
+        q, size = self.A @ stacked, max(state[-1], 0.0) ** (self.L / 2)
+        return stacked, q, size, size * q - self.b
+
+    def inward(self, state):
+        """Return ``<q, e>``, the speed at which the radius falls."""
+        _, q, _, e = self.parts(state)
+        return q @ e
+
+    def gain(self, state):
+        """Return ``|b|^2 - |e|^2``, also where rounding hides it in ``|e|``."""
+        _, q, size, _ = self.parts(state)
+        return size * q @ (2 * self.b - size * q)
+
+    def velocity(self, t, state):
+        """Return the velocity of ``(m, R)``, whatever the time ``t``."""
+        _, q, _, e = self.parts(state)
+        inward = q @ e
+        return np.append(e - (self.L - 2) * inward * state[:-1], -2 * self.ratio * inward)
+
+    def jacobian(self, t, state):
+        """Return the derivative of :meth:`velocity`."""
+        L, m, R = self.L, state[:-1], state[-1]
+        stacked, q, size, e = self.parts(state)
+        moved = self.moved(state)
+        pull = np.exp((L - 2) * moved)
+        anchor = np.exp((L - 2) * (moved - self.log_v + (R - self.R) / (2 * self.ratio)))
+        dlog_v = -np.vstack([pull * self.A, anchor / (2 * self.ratio)]).T
+        dlog_v -= np.exp(2 * self.direction(state)) @ dlog_v
+        dq = L * self.A @ (stacked[:, None] * dlog_v)
+        de = size * dq
+        if R > 0:
+            de[:, -1] += L / 2 * size / R * q
+        dinward = e @ dq + q @ de
+        dm = de - (L - 2) * np.outer(m, dinward)
+        dm[:, :-1] -= (L - 2) * (q @ e) * np.eye(len(m))
+        return np.vstack([dm, -2 * self.ratio * dinward])
+
+    def unit(self, state):
+        """Return the length by which ``m`` moves the log of some ``v`` by one."""
+        return np.exp(-(np.log(self.columns) + (self.L - 2) * self.direction(state)).max())
+
+    def rounding(self, state):
+        """Bound the rounding error of ``e``."""
+        stacked, _, size, _ = self.parts(state)
+        return 4 * EPS * self.L * size * (self.columns @ stacked)
+
+    def solves(self, state):
+        """Tell whether ``A x^L = b`` as far as floats can tell, at a positive radius."""
+        return np.linalg.norm(self.parts(state)[-1]) <= self.rounding(state)
+
+    def worn(self, state):
+        """Tell whether cancellation since the anchor costs half the digits."""
+        return np.sqrt(EPS) * np.abs(state[:-1]).max() > self.unit(state)
+
+
+def _solver(frame, t, first_step):
+    """Return a solver in the clock of a frame, whose first step is a short one."""
+    return _stepper(frame, 0.0, frame.start, np.inf)
+
+
+def _stepper(frame, t, state, t_end):
+    speed = np.linalg.norm(frame.velocity(t, state)[:-1])
+    first_step = min(0.1 * frame.unit(state) / speed, t_end - t)
+    options = {"jac": frame.jacobian, "first_step": first_step, "rtol": NEWTON_RTOL}
+    return Stepper(frame.velocity, t, state, t_end, **options)
+
+
+def _tolerance(log_tolerance):
+    """Return the tolerances of a step, for an error of ``log w``, and no less than rounding."""
+
+    def tolerance(frame, solver):
+        unit = frame.unit(solver.y)
+        error = max(log_tolerance, solver.h_abs * frame.rounding(solver.y) / unit)
+        return 0.0, np.append(np.full(len(frame.b), error * unit), 2 * frame.ratio * error)
+
+    return tolerance
+
+
+def _step_error(frame, solver):
+    """Return the error of ``log w`` of one step, the sum of those of ``m`` and ``R``.
+
+    Radau bounds the root mean square of errors by the tolerance, which is the same for all.
+    """
+    return 2 * np.sqrt(len(solver.atol)) * solver.atol[-1] / (2 * frame.ratio)
+
+
+def _dip(frame, solver):
+    """Return the state where the radius is smallest within the last step, which holds its dip.
+
+    From a tiny start a single step may cross the dip. Steps of its own lead there, as exact as all
+    others.
     """
     path = solver.dense_output()
-    dip = minimize_scalar(
-        lambda t: chart.squared_radius(path(t)), bounds=(solver.t_old, solver.t), method="bounded"
-    )
-    return bool(dip.fun <= 0)
+    t = minimize_scalar(lambda t: path(t)[-1], bounds=(solver.t_old, solver.t), method="bounded").x
+    short = _stepper(frame, solver.t_old, solver.y_old, t)
+    short.rtol, short.atol = solver.rtol, solver.atol
+    while short.status == "running":
+        short.step()
+    return short.y
+
+
+def _stays(frame, state, gain, error):
+    """Tell whether ``|A x^L - b| < |b|`` holds on the true path, too, at a positive radius.
+
+    At a time ``s`` after a point at a distance ``d`` of ``m``, the gradient of a convex function is
+    ``|grad G|^2 <= |grad G(m)|^2 + (d/s)^2``. So the true path beats zero at the time ``s`` where
+    the right side is ``|b|^2``, and does not come farther until then than ``|grad G| s``.
+    """
+    reach = error * (1 + np.linalg.norm(frame.parts(state)[-1]) / np.sqrt(gain))
+    return state[-1] > 2 * frame.ratio * reach

@@ -23,7 +23,7 @@ class Status(StrEnum):
     """Of ``descend``: a step carried a weight through zero, where the theory ends: the step is too
     large. The last good state is returned."""
     UNFINISHED = "unfinished"
-    "Of ``limit``: it could not certify its answer; ``message`` says why."
+    "Of ``limit`` and ``min_l1``: the answer is not certified; ``message`` says why."
     MAX_STEPS = "max_steps"
     "The time or a budget of steps ran out first."
 

@@ -1,0 +1,92 @@
+r"""Columns of a matrix that span its range, and everything else in terms of them.
+
+With ``A_N = A_B W`` for the columns outside a basis ``B``, the equations ``A z = b`` read
+``z_B + W z_N = A_B^{-1} b``, and a vector ``c`` lies in the range of ``A^T`` if and only if its
+*reduced costs* ``c_N - W^T c_B`` vanish. What rounding cannot tell from zero, in ``W``, in the right
+hand side and in reduced costs, is zero here: ties stay ties.
+"""
+
+import numpy as np
+from scipy.linalg import qr, solve_triangular
+
+EPS = np.finfo(float).eps
+RANGE = 600.0  # logarithms that far apart are floats after one shift
+CROWDED = 30.0  # two columns change places from such a weighted entry: det(A_B)^2 grows 900-fold
+
+
+class StuckError(Exception):
+    """A computation makes no progress; the message says where."""
+
+
+def pivots(A):
+    """Return columns that span the range of ``A``, as many as its rank."""
+    R, order = qr(A, mode="r", pivoting=True)
+    diagonal = np.abs(np.diag(R))
+    return order[: np.sum(diagonal > diagonal[0] * max(A.shape) * EPS)]
+
+
+class Basis:
+    """Columns ``B`` of ``A``, and the others in terms of them: ``A_N = A_B W``, ``b = A_B rhs``."""
+
+    def __init__(self, A, b, inside):
+        self.inside = np.asarray(inside)
+        self.outside = np.setdiff1d(np.arange(A.shape[1]), self.inside)
+        Q, R = qr(A[:, self.inside], mode="economic")
+        if not np.abs(np.diag(R)).min() > 0:
+            raise StuckError("a basis of columns is singular")
+        self.Q, self.R, self.inverse = Q, R, solve_triangular(R, Q.T)
+        targets = np.column_stack([A[:, self.outside], b])
+        W = self.solve(targets)
+        # one refinement, and what is left is the rounding of a solution known to be that of W
+        W += self.solve(targets - A[:, self.inside] @ W)
+        spread = np.abs(self.inverse) @ np.abs(A[:, self.inside])
+        error = 2 * EPS * (spread @ np.abs(W) + np.abs(self.inverse) @ np.abs(targets))
+        vanishing = np.abs(W) <= error
+        W[vanishing] = error[vanishing] = 0.0
+        self.W, self.rhs, self.error = W[:, :-1].copy(), W[:, -1], error[:, :-1]
+        self.sizes = np.abs(self.W)
+        self.log_rhs, self.sign_rhs = np.log(np.abs(self.rhs)), np.sign(self.rhs)
+        self.ones = self.reduced(np.ones(A.shape[1]), 4 * EPS)
+
+    def solve(self, b):
+        """Return ``A_B^{-1} b``, with a residual of the size of rounding."""
+        return solve_triangular(self.R, self.Q.T @ b)
+
+    def reduced(self, c, noise):
+        """Return ``c_N - W^T c_B``, or 0 where that is rounding; ``c`` has relative ``noise``."""
+        inside, outside = c[self.inside], c[self.outside]
+        value = outside - inside @ self.W
+        rounding = noise * (np.abs(outside) + np.abs(inside) @ self.sizes)
+        rounding += np.abs(inside) @ self.error
+        return np.where(np.abs(value) <= rounding, 0.0, value)
+
+    def spread(self, inside, outside):
+        """Return ``W e^{outside - inside}`` entrywise, in one exponential each where floats allow."""
+        top = outside.max(initial=-np.inf)
+        if top - inside.min() < RANGE:
+            return self.W * np.exp(outside - top) * np.exp(top - inside)[:, None]
+        exponents = np.where(self.W != 0, outside - inside[:, None], 0.0)  # 0 * inf is not 0
+        return self.W * np.exp(exponents)
+
+    def exchange(self, log_weight):
+        """Return columns of a basis, by weight, in which no weighted entry of ``W`` is crowded.
+
+        A change of places is a pivot of the weighted ``W``, too.
+        """
+        inside, outside = self.inside.copy(), self.outside.copy()
+        log_weight = log_weight / 2
+        G = self.spread(log_weight[inside], log_weight[outside])
+        for _ in range(50 * len(inside) + 100 if G.size else 0):
+            i, j = np.unravel_index(np.argmax(np.abs(G)), G.shape)
+            if not CROWDED < abs(G[i, j]) < np.inf:
+                break
+            row, column = G[i] / G[i, j], G[:, j].copy()
+            product = np.outer(column, row)
+            pivoted = G - product
+            pivoted[np.abs(pivoted) <= 32 * EPS * np.abs(product)] = 0.0
+            pivoted[:, j] = -column / column[i]
+            pivoted[i] = row
+            pivoted[i, j] = 1 / column[i]
+            G, inside[i], outside[j] = pivoted, outside[j], inside[i]
+        # from large to small: elimination without growth keeps graded equations accurate
+        return inside[np.argsort(-log_weight[inside], kind="stable")]

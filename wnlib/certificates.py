@@ -1,0 +1,113 @@
+r"""What proves that a limit is the right one, from its weights and multipliers alone.
+
+The limit from ``beta / rho`` is the point of ``S = {z >= 0 : A z = b}`` of least Bregman
+divergence from it. For ``z`` in ``S`` and *any* multipliers ``nu``, Fenchel's inequality bounds
+the excess of the divergence at ``z`` by a sum of terms that are never negative,
+
+    L = 2:   sum z log(z / p) - z + p,                        p = (beta / rho) e^{A^T nu},
+    L > 2:   sum y z - (L/2) z^{2/L} + (L-2)/2 y^{-2/(L-2)},  y = (beta / rho)^{-gamma} - A^T nu > 0,
+
+with ``gamma = 1 - 2/L``; the sum is zero at the limit only. A term is ``z delta^2 / 2`` to leading
+order (``gamma z^{2/L} delta^2 / 2`` for L > 2), if the entry would be exact after a change of its
+start by the factor ``e^delta``. The *relative gap* is the sum over that of the factors before
+``delta^2 / 2``: a mean of ``delta^2 / 2``.
+
+Rounding hides which point of ``S`` it is where many orders of magnitude lie between ``z`` and
+``beta / rho``: ``y`` then is a difference of large numbers. If the columns of ``A`` at such entries
+are independent, ``A z = b`` alone determines them. Otherwise the reduced costs of ``y`` at ``z`` and
+of the start must agree.
+"""
+
+import numpy as np
+
+from wnlib.bases import EPS, Basis, pivots
+
+RESOLVED = 1e-6  # a delta known to that is known: its square is within any tolerance
+INDEPENDENT = 1e-10  # singular values above that share determine entries to about RESOLVED
+
+
+def unit_of_multipliers(depth, log_start, stacked):
+    """Return the log of the unit of the multipliers: 0 for depth 2.
+
+    Above, the larger one of the greatest ``(beta / rho)^{-gamma}`` and ``max(z)^{-gamma}``: either
+    may leave the range of floats.
+    """
+    return (1 - 2 / depth) * max(-log_start.min(), -np.log(stacked.max())) if depth > 2 else 0.0
+
+
+def relative_gap(matrix, depth, log_start, stacked, multipliers):
+    """Return the relative Fenchel gap of the Bregman projection, beyond rounding.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray, shape (n_measurements, n)
+    depth : float
+    log_start, stacked : numpy.ndarray, shape (n,)
+        ``log(beta / rho)`` and ``z``, without the entries that vanish on all of ``S``.
+    multipliers : numpy.ndarray, shape (n_measurements,)
+        ``nu`` in units of ``exp(unit_of_multipliers(...))``.
+
+    Returns
+    -------
+    float
+        Infinite if ``y`` is not positive, or if rounding hides which point of ``S`` this is.
+    """
+    rows = np.abs(matrix).max(axis=1, keepdims=True)
+    rows = np.where(rows > 0, rows, 1.0)
+    matrix, multipliers = matrix / rows, multipliers * rows[:, 0]
+    pull, sizes = multipliers @ matrix, np.abs(multipliers) @ np.abs(matrix)
+    gamma, unit = 1 - 2 / depth, unit_of_multipliers(depth, log_start, stacked)
+    with np.errstate(all="ignore"):
+        log_z = np.log(stacked)
+        if depth == 2:  # y = log(start) + A^T nu, to be compared with log z
+            c, here, pull = -log_start, -log_z, -pull
+            noise = 4 * EPS * (np.abs(c) + sizes)
+        else:
+            c, here = np.exp(-gamma * log_start - unit), np.exp(-gamma * log_z - unit)
+            noise = 4 * EPS * ((1 + gamma * np.abs(log_start)) * c + sizes)
+            pull = -pull
+        y = c + pull
+        y = here + np.sign(y - here) * np.maximum(np.abs(y - here) - noise, 0.0)
+        if depth == 2:
+            terms = np.where(stacked > 0, stacked * _entropy(here - y), np.exp(-(c + pull)))
+            known, scale = 1.0, stacked.sum()
+        else:
+            value, log_y = stacked ** (2 / depth), np.log(np.maximum(c + pull + noise, 0.0))
+            terms = value * _power_gap(np.where(y == here, 1.0, y / here), depth)
+            unused = (depth - 2) / 2 * np.exp(-2 / depth * (unit + log_y) / gamma)
+            terms = np.where(np.isfinite(here), terms, unused)  # zero as a float
+            known, scale = here, gamma * value.sum()
+    hidden = (noise > RESOLVED * known) & (stacked > 0)
+    if not _determined(matrix, c, here, hidden, log_z):
+        return np.inf
+    return float(terms.sum() / scale)
+
+
+def _entropy(delta):
+    """Return ``delta - 1 + e^{-delta}`` without cancellation."""
+    near = delta**2 / 2 * (1 - delta / 3)
+    return np.where(np.abs(delta) < 1e-4, near, delta + np.expm1(-delta))
+
+
+def _power_gap(t, depth):
+    """Return ``t - L/2 + (L-2)/2 t^{-2/(L-2)}`` without cancellation, infinite for ``t <= 0``."""
+    a, e = 2 / (depth - 2), t - 1
+    near = (a + 1) * e**2 / 2 * (1 - (a + 2) * e / 3)
+    far = e + np.expm1(-a * np.log(np.where(t > 0, t, 1.0))) / a
+    return np.where(t > 0, np.where(np.abs(e) * (1 + a) < 1e-4, near, far), np.inf)
+
+
+def _determined(matrix, c, here, hidden, log_z):
+    """Tell whether entries of which rounding hides ``y`` are the right ones nevertheless."""
+    if not hidden.any():
+        return True
+    columns, c, here = matrix[:, hidden], c[hidden], here[hidden]
+    basis = Basis(columns, columns[:, 0], pivots(columns))
+    basis = Basis(columns, columns[:, 0], basis.exchange(2 * log_z[hidden]))
+    independent = columns[:, basis.inside]
+    sigma = np.linalg.svd(independent / np.linalg.norm(independent, axis=0), compute_uv=False)
+    if sigma[-1] < INDEPENDENT * sigma[0]:
+        return False
+    difference = basis.reduced(here, 4 * EPS) - basis.reduced(c, 4 * EPS)
+    sizes = here[basis.outside] + np.abs(here[basis.inside]) @ np.abs(basis.W)
+    return bool((np.abs(difference) <= RESOLVED * sizes).all())
