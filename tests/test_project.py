@@ -22,9 +22,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 # A module imports only from modules above it.
 ORDER = [
-    *("threads", "problems", "flows", "trajectories", "charts", "integrate", "descend"),
-    *("linear_program", "stalling", "plain_limits", "limits", "invariants", "bounds"),
-    *("training", "instances"),
+    *("threads", "problems", "flows", "trajectories", "charts", "linear_program", "stalling"),
+    *("integrate", "descend", "bases", "certificates", "plain_limits", "limits"),
+    *("invariants", "bounds", "training", "instances"),
     *("claims.claim", "claims.common", "claims.sparse_recovery", "claims.plain_flow"),
     *("claims.polar", "claims.magnification.rho", "claims.magnification.convergence"),
     *("claims.magnification.factor", "claims.magnification.potential", "claims.magnification"),
