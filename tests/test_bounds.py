@@ -173,6 +173,33 @@ def test_exponential_formula_needs_its_hypothesis():
     assert bounds.log_rho_lower_bound([R0**0.5], Q, depth, ratio) <= measured < formula
 
 
+@pytest.mark.parametrize("depth", [2.05, 2.5, 4, 9])
+@pytest.mark.parametrize("ratio", [1e-3, 0.1, 30.0])
+def test_reward_is_the_integral(depth, ratio):
+    """By quadrature, in the units of its first value; also where it is no float by itself."""
+    R, k = 0.8, (depth - 2) / (2 * ratio)
+    span = np.linspace(0, 1, 20001)
+    radii = R + 60 / k * span**3  # beyond, e^{-k R} is 1e-26 of its first value
+    lengths = radii ** (depth / 2)
+    values = np.exp(-k * (radii - R))
+    expected = np.sum((values[1:] + values[:-1]) / 2 * np.diff(lengths))
+    assert bounds.reward_beyond(R, R, depth, ratio) == pytest.approx(expected, rel=1e-5)
+    shifted = bounds.reward_beyond(R, R + 3 / k, depth, ratio)
+    assert shifted == pytest.approx(np.exp(3) * expected, rel=1e-5)
+
+
+def test_small_ratio_bound_by_hand():
+    """v_0^2 = (1/4, 3/4), R_0 = 1: z = (2, 0) has KL = log 4 and Q = 2; z = (0, 2) has log 4/3."""
+    x0 = np.array([0.5, 0.75**0.5])
+    for z, entropy in ([2.0, 0.0], np.log(4)), ([0.0, 2.0], np.log(4 / 3)):
+        assert bounds.small_ratio_bound(x0, z, 2, 0.3) == pytest.approx(0.3 * 2 * entropy)
+    assert np.isnan(bounds.small_ratio_bound(x0, [0.5, 0.0], 2, 0.3))
+    # L = 4, k = 1 / ratio: e^{-k (sqrt t - 1)} over t > 4 has the integral 2 (2 + 1/k) e^{-k} / k
+    k = 1 / 0.3
+    expected = 2 * (2 + 1 / k) * np.exp(-k) / k
+    assert bounds.small_ratio_bound(x0, [4.0, 0.0], 4, 0.3) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

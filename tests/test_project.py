@@ -22,10 +22,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 # A module imports only from modules above it.
 ORDER = [
-    *("threads", "problems", "flows", "trajectories", "charts", "integrate", "descend"),
-    *("linear_program", "stalling", "plain_limits", "limits", "invariants", "bounds", "instances"),
-    *("claims.claim", "claims.sparse_recovery", "claims.plain_flow", "claims.polar"),
-    *("claims.magnification", "claims.figure_2", "claims", "ledger", "plotting", "widgets"),
+    *("threads", "problems", "flows", "trajectories", "charts", "linear_program", "stalling"),
+    *("integrate", "descend", "bases", "certificates", "plain_limits", "limits"),
+    *("invariants", "bounds", "training", "instances"),
+    *("claims.claim", "claims.common", "claims.sparse_recovery", "claims.plain_flow"),
+    *("claims.polar", "claims.magnification.rho", "claims.magnification.convergence"),
+    *("claims.magnification.factor", "claims.magnification.potential", "claims.magnification"),
+    *("claims.figure_2", "claims", "ledger", "plotting", "widgets"),
     *("__main__", "__init__"),
 ]
 

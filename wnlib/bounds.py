@@ -6,7 +6,7 @@ holds.
 """
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import hyperu, logsumexp
 
 from wnlib.flows import check_depth
 from wnlib.problems import finite, nonnegative, positive
@@ -117,3 +117,57 @@ def log_rho_lower_bound(x0, Q, depth, ratio):
     R0 = np.exp(2 / depth * _log_effective(x0, depth)).sum(axis=-1)
     R = max(positive("ratio", ratio), nonnegative("Q", Q) ** (2 / depth))
     return depth / 2 * (np.log(R0 / R) + (R - R0) / ratio)
+
+
+def small_ratio_bound(x0, shortest, depth, ratio):
+    r"""Bound what weight normalization leaves of the (weighted) l1 norm to gain, at a small ratio.
+
+    The norm is ``W(z) = sum z_n / v_{0,n}^{L-2}``, ``v_0 = x0 / |x0|``: the l1 norm for depth 2.
+    With its smallest point ``z*``, ``Q = |z*|_1`` and ``R* = sum (z*_n)^{2/L}``, the limit has
+
+        L = 2:    W - Q <= ratio * Q KL(z* / Q | v_0^2) / (Q - R_0),  if R_0 < Q
+        L > 2:    W - W(z*) <= integral of e^{-k (t^{2/L} - R_0)} over t > R*^{L/2},
+
+    ``k = (L - 2) / (2 ratio)``.
+
+    Parameters
+    ----------
+    x0 : array_like, shape (n_weights,)
+        Positive initial weights, ``R_0 = |x0|^2``.
+    shortest : array_like, shape (n_weights,)
+        The point ``z*``, nonnegative.
+    depth, ratio : float
+        Of the flow.
+
+    Returns
+    -------
+    float
+        NaN where the hypothesis fails; infinite where the bound is no float.
+    """
+    depth, ratio = check_depth(depth), positive("ratio", ratio)
+    x0, z = finite("x0", x0, 1), finite("shortest", shortest, 1)
+    R0 = x0 @ x0
+    if depth == 2:
+        Q, on = z.sum(), z > 0
+        entropy = z[on] @ np.log(z[on] / Q * R0 / x0[on] ** 2)
+        return ratio * entropy / (Q - R0) if R0 < Q else np.nan
+    return reward_beyond(np.sum(z ** (2 / depth)), R0, depth, ratio)
+
+
+def reward_beyond(R, R0, depth, ratio):
+    """Return the integral of ``e^{-k (t^{2/L} - R0)}`` over ``t > R^{L/2}``, depth > 2.
+
+    ``k = (L - 2) / (2 ratio)``. It is what the potential of weight normalization from a squared
+    radius ``R0`` still pays for length, beyond the squared radius ``R``.
+
+    Parameters
+    ----------
+    R, R0 : float or numpy.ndarray
+        Squared radii, ``R > 0``.
+    depth, ratio : float
+        Of the flow.
+    """
+    a, k = depth / 2, (depth - 2) / (2 * ratio)
+    # By t = (tau / k)^{L/2} an incomplete gamma function, Gamma(a, x) = e^{-x} U(1-a, 1-a, x).
+    with np.errstate(over="ignore"):
+        return a * k**-a * np.exp(k * (R0 - R)) * hyperu(1 - a, 1 - a, k * R)

@@ -1,18 +1,21 @@
-"""Seeded instances to check a theorem on: problems of several kinds, either flow, uneven starts."""
+"""Seeded instances to check a theorem on: problems of many kinds, starts of any size."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from wnlib import invariants
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.integrate import integrate
 from wnlib.limits import limit
 from wnlib.linear_program import min_l1
 from wnlib.problems import Problem
+from wnlib.training import train
 from wnlib.trajectories import Status
 
 KINDS = ("gaussian", "ill-conditioned", "rank-deficient", "nonnegative kernel")
+HARD_KINDS = ("tied", "nearly tied", "boundary", "few", "one measurement", "zero-one")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +27,45 @@ class Instance:
     x0: np.ndarray
 
     @cached_property
+    def fitted(self):
+        """What log rho is by regression, without radius or ratio; None if no point tells.
+
+        A tuple of the value, the error to be expected of it, and the index of the point of the run:
+        the last at which the regression is accurate.
+        """
+        run, L = self.run, self.flow.depth
+        for k in range(len(run.times) - 1, 0, -max(1, len(run.times) // 40)):
+            value = invariants.fitted_to_logs(run.problem, L, *run.log_path[[0, k]])
+            accuracy = 1e-7 * _amplification(run, k)
+            if np.isfinite(value) and accuracy < 1e-5 * (1 + abs(value)):
+                return value, accuracy, k
+        return None
+
+    @cached_property
     def limit(self):
         """The exact limit."""
         return limit(self.flow, self.problem, self.x0)
+
+    @cached_property
+    def run(self):
+        """The trained weights followed to the end, by a road that shares nothing with `limit`."""
+        return train(self.flow, self.problem, self.x0)
+
+    @cached_property
+    def reached(self):
+        """The problem with the measurements that the run has reached.
+
+        At each time a flow stands where it would end if these were the measurements. Compared
+        there, ends agree to the accuracy of the integration, however badly a solution is determined
+        by its measurements; how far these are from ``b`` is another question, the residual's.
+        """
+        problem = self.problem
+        return Problem(problem.A, problem.A @ self.run.effective, None, problem.signed)
+
+    @cached_property
+    def reached_limit(self):
+        """The exact limit for the measurements that the run has reached."""
+        return limit(self.flow, self.reached, self.x0)
 
     @cached_property
     def end(self):
@@ -56,30 +95,63 @@ class Instance:
         """The linear program."""
         return min_l1(self.problem)
 
-    def excess(self, effective):
-        """Relative excess of the l1 norm of ``effective`` over the smallest."""
-        return np.abs(effective).sum() / self.min_l1.norm - 1
+    @cached_property
+    def reached_min_l1(self):
+        """The linear program for the measurements that the run has reached."""
+        return min_l1(self.reached)
+
+    @cached_property
+    def stacked_min_l1(self):
+        """Its solution, with the two signs apart if the problem is signed."""
+        return split(self.problem, self.min_l1.z)
+
+    @cached_property
+    def solution(self):
+        """Nonnegative effective weights that interpolate: the signal, its two signs apart."""
+        return split(self.problem, self.problem.signal)
 
 
-def random_problem(rng, kind, *, signed=False):
-    """Draw a small underdetermined problem that has an admissible solution.
+def _amplification(run, k):
+    """Return the change of the fitted log rho per relative error of the weights, at a point."""
+    L, logs = run.flow.depth, run.log_path[[0, k]]
+    start, later = np.exp((2 - L) * (logs - logs.min(axis=1, keepdims=True)))
+    moved = invariants.kernel_part(run.problem, start)
+    if L == 2:
+        return 2 * np.sqrt(len(later)) / max(np.linalg.norm(moved), 1e-300)
+    return L * np.linalg.norm(later) * np.linalg.norm(moved) / max(abs(moved @ later), 1e-300)
+
+
+def split(problem, effective):
+    """Return stacked weights that ``problem.readout`` maps to the given effective weights."""
+    if not problem.signed:
+        return effective
+    return np.concatenate([np.maximum(effective, 0), np.maximum(-effective, 0)])
+
+
+def random_problem(rng, kind, *, signed=False, shape=None):
+    """Draw an underdetermined problem that has an admissible solution.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-    kind : one of :data:`KINDS`
+    kind : one of :data:`KINDS` or :data:`HARD_KINDS`
         The singular values of "ill-conditioned" span three decades; "rank-deficient" repeats a
         combination of rows; "nonnegative kernel" has an unbounded set of nonnegative solutions.
+        "tied" has a column twice, "nearly tied" almost; all solutions of "boundary" vanish at some
+        entries, and "few" has a bounded set of solutions, or a single one; entries of "zero-one"
+        are 0 or 1.
     signed : bool
+    shape : (int, int), optional
+        Measurements and features; drawn from 3 to 5, and up to 14.
 
     Returns
     -------
     Problem
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {KINDS}; got {kind!r}")
-    M = int(rng.integers(3, 6))
-    N = int(rng.integers(M + 2, 3 * M))
+    if kind not in (*KINDS, *HARD_KINDS):
+        raise ValueError(f"kind must be one of {(*KINDS, *HARD_KINDS)}; got {kind!r}")
+    M, N = shape or _small_shape(rng)
+    M = 1 if kind == "one measurement" else M
     A = rng.normal(size=(M, N)) / np.sqrt(M)
     if kind == "ill-conditioned":
         A = np.geomspace(1, 1e-3, M)[:, None] * np.linalg.qr(A.T)[0].T
@@ -93,7 +165,34 @@ def random_problem(rng, kind, *, signed=False):
     signal[support] = rng.uniform(1, 2, len(support))
     if signed:
         signal[support] *= rng.choice([-1, 1], len(support))
+    A = _harder(rng, kind, A, support)
     return Problem(A, A @ signal, signal, signed)
+
+
+def _small_shape(rng):
+    M = int(rng.integers(3, 6))
+    return M, int(rng.integers(M + 2, 3 * M))
+
+
+def _harder(rng, kind, A, support):
+    """Make one of :data:`HARD_KINDS` of a Gaussian matrix; leave others as they are."""
+    M, N = A.shape
+    if kind in ("tied", "nearly tied"):
+        gap = 0.0 if kind == "tied" else 10 ** rng.uniform(-6, -1)
+        other = rng.choice(np.setdiff1d(np.arange(N), support))
+        A[:, other] = A[:, support[0]] + gap * rng.normal(size=M)
+    elif kind == "boundary":  # a positive combination of some entries is zero
+        row = rng.uniform(0.5, 1.5, N) * (rng.random(N) < 0.5)
+        row[support] = 0
+        A = np.vstack([A, row])
+    elif kind == "few":  # the sum of all entries is given
+        A = np.vstack([A, np.ones(N)])
+    elif kind == "zero-one":
+        A = (rng.random((M, N)) < 0.5).astype(float)
+        A[0, support] = 1.0
+    elif kind == "one measurement":
+        A = np.abs(A)
+    return A
 
 
 def random_instance(rng, *, weight_norm, kind=None, signed=None, depth=None):
@@ -121,3 +220,42 @@ def random_instance(rng, *, weight_norm, kind=None, signed=None, depth=None):
     flow = WeightNormFlow(depth, 0.3 * 10 ** rng.uniform(0, 1)) if weight_norm else PlainFlow(depth)
     scale = 0.05 * 10 ** rng.uniform(0, 1)
     return Instance(flow, problem, scale * np.exp(rng.uniform(-0.5, 0.5, problem.n_weights)))
+
+
+def random_depth(rng):
+    """Draw a depth: 2, or any real number up to 10."""
+    low, high = [(2, 2), (2.05, 3), (3, 5), (5, 10)][rng.choice(4, p=[0.4, 0.25, 0.25, 0.1])]
+    return float(rng.uniform(low, high))
+
+
+def hard_instance(rng, *, weight_norm, signed=None, depth=None, size=(-3, 2)):
+    """Draw a harder instance than :func:`random_instance` does.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    weight_norm : bool
+        Its ratio is drawn in [1e-3, 1e2], for depth > 2, where plateaus are longer, in [0.1, 1e2].
+    signed : bool, optional
+    depth : float, optional
+        By :func:`random_depth`.
+    size : tuple of float
+        Range of ``log10`` of the squared radius of the start, over that of the signal.
+
+    Returns
+    -------
+    Instance
+        Of any kind; one in ten has up to 60 weights, the others up to 24. The entries of the start
+        differ by factors up to e, or, for one in three, e^4.
+    """
+    kind = rng.choice((*KINDS, *HARD_KINDS))
+    signed = bool(rng.random() < 0.4) if signed is None else signed
+    depth = random_depth(rng) if depth is None else float(depth)
+    N = int(rng.integers(6, 13 if rng.random() < 0.9 else 31 if signed else 61))
+    problem = random_problem(rng, kind, signed=signed, shape=(int(rng.integers(2, N // 2 + 1)), N))
+    log_ratio = rng.uniform(-3 if depth == 2 else -1, 2)
+    flow = WeightNormFlow(depth, 10**log_ratio) if weight_norm else PlainFlow(depth)
+    spread = 2.0 if rng.random() < 1 / 3 else 0.5
+    shape = np.exp(rng.uniform(-spread, spread, problem.n_weights))
+    R0 = np.sum(np.abs(problem.signal) ** (2 / depth)) * 10 ** rng.uniform(*size)
+    return Instance(flow, problem, shape * np.sqrt(R0 / (shape @ shape)))

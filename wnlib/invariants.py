@@ -15,7 +15,7 @@ where the plain flow from ``x_0^L / rho`` would end (arXiv:2305.05448, Theorem 2
 import numpy as np
 from scipy.linalg import orth
 
-from wnlib.flows import PlainFlow, check_depth, check_flow
+from wnlib.flows import check_depth, check_flow
 from wnlib.problems import check_problem, check_weights, finite, positive
 from wnlib.trajectories import Trajectory
 
@@ -61,9 +61,7 @@ def log_kappa(flow, radius):
     radius = finite("radius", radius, range(4))
     if not (radius > 0).all():
         raise ValueError("radius must be positive: kappa is infinite where all weights vanish")
-    if isinstance(flow, PlainFlow):
-        return np.zeros_like(radius)
-    return radius**2 / (2 * flow.ratio) - np.log(radius)
+    return flow.log_kappa(radius)
 
 
 def mirror(flow, path):
@@ -210,19 +208,36 @@ def fitted_log_rho(problem, depth, x0, x):
         NaN where no ``rho`` explains the way, and where each does: if what ``rho`` moves, ones for
         depth 2 and ``x0^{-(L-2)}`` above, has no part in the kernel.
     """
-    depth = check_depth(depth)
     log_x0, log_x = (np.log(check_weights(problem, x, name)) for name, x in (("x0", x0), ("x", x)))
+    return fitted_to_logs(problem, depth, log_x0, log_x)
+
+
+def fitted_to_logs(problem, depth, log_x0, log_x):
+    """Return what :func:`fitted_log_rho` does, of logarithms: weights may be too small for floats.
+
+    Parameters
+    ----------
+    problem : Problem
+    depth : float
+    log_x0, log_x : array_like, shape (n_weights,)
+    """
+    depth = check_depth(depth)
+    log_x0, log_x = np.asarray(log_x0), np.asarray(log_x)
     if log_x0.ndim != 1 or log_x.ndim != 1:
         raise ValueError("fitted_log_rho compares one start with one end: call it once per row")
-    unit = log_x0.min()
-    start, later = (np.exp((2 - depth) * (log - unit)) for log in (log_x0, log_x))
+    units = log_x0.min(), log_x.min()
+    start, later = (
+        np.exp((2 - depth) * (log - unit)) for log, unit in zip((log_x0, log_x), units, strict=True)
+    )
     moved = kernel_part(problem, start)  # start is ones for depth 2
     if np.linalg.norm(moved) <= 100 * np.finfo(float).eps * np.linalg.norm(start):
         return np.nan
     if depth == 2:  # log x^2 = log x0^2 - log rho
         return -2 * (moved @ (log_x - log_x0)) / (moved @ moved)
     share = moved @ later / (moved @ moved)  # x^{-(L-2)} = rho^{1 - 2/L} x0^{-(L-2)}, on the kernel
-    return depth / (depth - 2) * np.log(share) if share > 0 else np.nan
+    if share <= 0:
+        return np.nan
+    return depth * (np.log(share) / (depth - 2) + units[0] - units[1])
 
 
 def logarithmic_mean(a, b):
@@ -283,3 +298,33 @@ def dissipation(flow, problem, x):
     A, stacked = problem.network_matrix, x**flow.depth
     h = A.T @ (A @ stacked - problem.b)
     return -flow.depth * (h @ flow.metric(stacked) @ h)
+
+
+def divergence(z, log_x, depth):
+    r"""Return the Bregman divergence ``D(z, x^L)`` of the plain flow's potential.
+
+    ``sum z log(z / x^2) - z + x^2`` for depth 2, above it
+    ``sum (L/2 - 1) x^2 - (L/2) z^{2/L} + z x^{-(L-2)}``: not negative, and 0 only at ``z = x^L``.
+    Along the plain flow it falls, if ``z`` solves ``A z = b``.
+
+    Parameters
+    ----------
+    z : array_like, shape (n_weights,)
+        Nonnegative effective weights.
+    log_x : array_like, shape (..., n_weights)
+        Logarithms of weights.
+    depth : float
+
+    Returns
+    -------
+    numpy.ndarray, shape (...)
+    """
+    depth, z, log_x = check_depth(depth), finite("z", z, 1), finite("log_x", log_x, range(1, 4))
+    on = z > 0  # 0 log 0 = 0, and 0 times a power that may overflow
+    if depth == 2:
+        rest = z[on] * (np.log(z[on]) - 2 * log_x[..., on])
+        return rest.sum(axis=-1) - z.sum() + np.exp(2 * log_x).sum(axis=-1)
+    with np.errstate(over="ignore"):
+        slope = (z[on] * np.exp((2 - depth) * log_x[..., on])).sum(axis=-1)
+    size = (depth / 2 - 1) * np.exp(2 * log_x).sum(axis=-1)
+    return size - depth / 2 * np.sum(z ** (2 / depth)) + slope

@@ -4,27 +4,80 @@ import html
 import json
 import time
 import zlib
-from dataclasses import dataclass
+from concurrent.futures import as_completed
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from wnlib.claims import CLAIMS
-from wnlib.claims.claim import Claim
 from wnlib.problems import count
+
+FURTHER_DRAWS = 200  # at most, until each twin is refuted; see verify
 
 
 class Verdict(StrEnum):
-    """What became of a claim."""
+    """What became of a claim, or of a part of it."""
 
     HOLDS = "holds"
     "On each instance to which it applies, and its false twin was refuted."
+    UNDECIDED = "undecided"
+    """It applied to no instance, or its false twin was not refuted: perhaps the check could not
+    have failed, perhaps more instances are needed."""
     FAILS = "fails"
-    "On at least one instance."
-    TOOTHLESS = "toothless"
-    "Its false twin survived: the check could not have failed."
-    UNTESTED = "untested"
-    "It applied to no instance."
+    "On at least one instance, or with an error."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one part of a claim.
+
+    Attributes
+    ----------
+    name, kind, measured, threshold, reason, twin
+        As in :class:`~wnlib.claims.claim.Part`.
+    values : tuple of float
+        What was measured, on each instance on which the hypotheses held.
+    draws : tuple of int
+        Which instances these were; see :func:`draw`.
+    not_applicable : int
+        On how many they did not hold, or a computation did not finish.
+    twin_values : tuple of float
+        What the false twin measured.
+    """
+
+    name: str
+    kind: str
+    measured: str
+    threshold: float
+    reason: str
+    twin: str
+    values: tuple[float, ...]
+    draws: tuple[int, ...]
+    not_applicable: int
+    twin_values: tuple[float, ...]
+
+    @property
+    def verdict(self):
+        """What became of this part."""
+        if not all(value <= self.threshold for value in self.values):
+            return Verdict.FAILS
+        return Verdict.HOLDS if self.values and self.twin_refuted else Verdict.UNDECIDED
+
+    @property
+    def worst(self):
+        """The largest value measured; NaN if any is, or if there is none."""
+        return float(np.max(self.values)) if self.values else np.nan
+
+    @property
+    def worst_draw(self):
+        """The instance of the largest value, or of a NaN; None if there is none."""
+        return self.draws[int(np.argmax(self.values))] if self.values else None
+
+    @property
+    def twin_refuted(self):
+        """On how many instances the false twin exceeded the threshold."""
+        return sum(not value <= self.threshold for value in self.twin_values)
 
 
 @dataclass(frozen=True)
@@ -33,43 +86,27 @@ class Row:
 
     Attributes
     ----------
-    claim : Claim
-    verdict : Verdict
-    values : tuple of float
-        What was measured, on each instance on which the hypotheses held.
-    not_applicable : int
-        On how many they did not hold.
-    twin_values : tuple of float
-        What the false twin measured.
+    label, statement : str
+    findings : tuple of Finding
+        One for each part.
+    error : str or None
+        The message of an error that ended the check, and on which instance.
     seconds : float
     """
 
-    claim: Claim
-    verdict: Verdict
-    values: tuple[float, ...]
-    not_applicable: int
-    twin_values: tuple[float, ...]
+    label: str
+    statement: str
+    findings: tuple[Finding, ...]
+    error: str | None
     seconds: float
 
     @property
-    def label(self):
-        """The label of the claim."""
-        return self.claim.label
-
-    @property
-    def instances(self):
-        """On how many instances the claim was measured."""
-        return len(self.values)
-
-    @property
-    def worst(self):
-        """The largest value measured; NaN if any is, or if there is none."""
-        return float(np.max(self.values)) if self.values else np.nan
-
-    @property
-    def twin_refuted(self):
-        """On how many instances the false twin exceeded the threshold."""
-        return sum(not value <= self.claim.threshold for value in self.twin_values)
+    def verdict(self):
+        """The worst verdict of a part; an error is a failure."""
+        verdicts = {finding.verdict for finding in self.findings}
+        if self.error or Verdict.FAILS in verdicts:
+            return Verdict.FAILS
+        return Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.HOLDS
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,24 +122,32 @@ class Ledger:
         """Whether every claim holds and none is missing."""
         return not self.interrupted and all(row.verdict is Verdict.HOLDS for row in self.rows)
 
-    _HEAD = ("label", "kind", "verdict", "worst", "threshold", "instances", "twin refuted")
+    _HEAD = ("label", "part", "kind", "verdict", "worst", "threshold", "instances", "twin refuted")
 
     def _cells(self, row):
-        skipped = f" (+{row.not_applicable} n/a)" if row.not_applicable else ""
-        return (
-            row.label,
-            row.claim.kind,
-            str(row.verdict),
-            f"{row.worst:.1e}",
-            f"{row.claim.threshold:.2g}",
-            f"{row.instances}{skipped}",
-            f"{row.twin_refuted} times",
-        )
+        """Yield the lines of a row: one for each part, and one for an error."""
+        label = row.label
+        for part in row.findings:
+            skipped = f" (+{part.not_applicable} n/a)" if part.not_applicable else ""
+            yield (
+                label,
+                part.name,
+                part.kind,
+                str(part.verdict),
+                f"{part.worst:.1e}",
+                f"{part.threshold:.2g}",
+                f"{len(part.values)}{skipped}",
+                f"{part.twin_refuted} times",
+            )
+            label = ""
+        if row.error:
+            yield label, "", "", str(row.verdict), row.error, "", "", ""
 
     def __str__(self):
         """Text table."""
-        table = [self._HEAD, *map(self._cells, self.rows)]
+        table = [self._HEAD, *(line for row in self.rows for line in self._cells(row))]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        widths[4] = max(len(line[4]) for line in table if line[5])  # errors may run on
         lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in table]
         held = sum(row.verdict is Verdict.HOLDS for row in self.rows)
         tail = f"{held} of {len(self.rows)} claims hold; seed {self.seed}"
@@ -116,26 +161,24 @@ class Ledger:
         def line(cells, tag):
             return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
 
-        body = "".join(line(self._cells(row), "td") for row in self.rows)
+        body = "".join(line(cells, "td") for row in self.rows for cells in self._cells(row))
         return f"<table>{line(self._HEAD, 'th')}{body}</table>"
 
     def to_json(self):
         """All rows, with what their claims say, as a JSON text; a NaN is null there."""
-        said = ("label", "statement", "kind", "measured", "threshold", "reason", "twin")
-        found = ("verdict", "values", "not_applicable", "twin_values", "seconds")
-        rows = [
-            {name: getattr(row.claim, name) for name in said}
-            | {name: getattr(row, name) for name in found}
-            for row in self.rows
-        ]
+        rows = []
+        for row in self.rows:
+            parts = [asdict(part) | {"verdict": part.verdict} for part in row.findings]
+            for part in parts:
+                for name in ("values", "twin_values"):
+                    part[name] = [value if np.isfinite(value) else None for value in part[name]]
+            said = {name: getattr(row, name) for name in ("label", "statement", "verdict")}
+            rows.append(said | {"error": row.error, "seconds": row.seconds, "parts": parts})
         summary = {"seed": self.seed, "ok": self.ok, "interrupted": self.interrupted}
-        for row in rows:
-            for name in ("values", "twin_values"):
-                row[name] = [value if np.isfinite(value) else None for value in row[name]]
         return json.dumps(summary | {"rows": rows}, indent=2, allow_nan=False)
 
 
-def verify(*labels, samples=20, seed=0, report=None):
+def verify(*labels, samples=20, seed=0, report=None, executor=None):
     """Check claims on seeded instances.
 
     Parameters
@@ -143,55 +186,123 @@ def verify(*labels, samples=20, seed=0, report=None):
     *labels : str
         Labels of statements in the book; all claims if none is given.
     samples : int
-        How many instances to draw for each claim.
+        How many instances to draw for each claim. Where a part of it applied to none of them, or
+        its false twin survived them, up to 200 more are drawn until that is settled.
     seed : int
     report : callable, optional
         Called with each :class:`Row` as soon as it is there.
+    executor : concurrent.futures.Executor, optional
+        Checks claims side by side, best a ``ProcessPoolExecutor``: in threads they would wait for
+        one another.
 
     Returns
     -------
     Ledger
-        If interrupted from the keyboard, with the rows that were finished.
+        In the order of the labels. If interrupted from the keyboard, with the rows that were
+        finished.
     """
     for label in labels:
         if not isinstance(label, str) or label not in CLAIMS:
             raise ValueError(f"no claim {label!r}; there are {', '.join(CLAIMS)}")
     samples, seed = count("samples", samples), count("seed", seed, minimum=0)
-    rows = []
+    labels, rows, interrupted = labels or tuple(CLAIMS), {}, False
+    checks = _one_by_one if executor is None else _side_by_side
     try:
-        for label in labels or CLAIMS:
-            rows.append(_check(CLAIMS[label], samples, seed))
+        for row in checks(labels, samples, seed, executor):
+            rows[row.label] = row
             if report is not None:
-                report(rows[-1])
+                report(row)
     except KeyboardInterrupt:
-        return Ledger(tuple(rows), seed, interrupted=True)
-    return Ledger(tuple(rows), seed)
+        interrupted = True
+    return Ledger(tuple(rows[label] for label in labels if label in rows), seed, interrupted)
 
 
-def _check(claim, samples, seed):
-    began = time.perf_counter()
-    # A claim's instances depend on its label and the seed, not on which other claims are run.
-    rng = np.random.default_rng([seed, zlib.crc32(claim.label.encode())])
-    values, twin_values = [], []
-    for _ in range(samples):
-        instance = claim.sample(rng)
-        if applies := claim.applies(instance):
-            values.append(float(claim.measure(instance)))
-        if (claim.twin_applies or claim.applies)(instance):
-            known = applies and claim.measure_twin is claim.measure
-            twin_values.append(values[-1] if known else float(claim.measure_twin(instance)))
-    refuted = any(not value <= claim.threshold for value in twin_values)
-    if not values:
-        verdict = Verdict.UNTESTED
-    elif not all(value <= claim.threshold for value in values):
-        verdict = Verdict.FAILS
-    else:
-        verdict = Verdict.HOLDS if refuted else Verdict.TOOTHLESS
-    return Row(
-        claim=claim,
-        verdict=verdict,
-        values=tuple(values),
-        not_applicable=samples - len(values),
-        twin_values=tuple(twin_values),
-        seconds=time.perf_counter() - began,
-    )
+def _one_by_one(labels, samples, seed, _):
+    for label in labels:
+        yield _check(label, samples, seed)
+
+
+def _side_by_side(labels, samples, seed, executor):
+    futures = [executor.submit(_check, label, samples, seed) for label in labels]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def draw(label, number, seed=0):
+    """Return an instance that :func:`verify` draws, to look at what was measured on it.
+
+    Parameters
+    ----------
+    label : str
+    number : int
+        From 0 on; :attr:`Finding.worst_draw` is one.
+    seed : int
+    """
+    # An instance depends on the claim's label, its number and the seed, not on what else is run.
+    rng = np.random.default_rng([seed, zlib.crc32(label.encode()), number])
+    return CLAIMS[label].sample(rng)
+
+
+def _check(label, samples, seed):
+    """Return the row of a claim, looked up by its label: functions do not travel to processes."""
+    claim, began, error = CLAIMS[label], time.perf_counter(), None
+    books = [_Book(part) for part in claim.parts]
+    for number in range(samples + FURTHER_DRAWS):
+        pending = books if number < samples else [book for book in books if not book.settled]
+        if not pending:
+            break
+        try:
+            instance = draw(label, number, seed)
+            for book in pending:
+                book.enter(number, instance)
+        except Exception as failure:  # of any kind: the row says which
+            error = f"{type(failure).__name__} on draw {number}: {failure}"
+            break
+    findings = tuple(book.finding() for book in books)
+    return Row(label, claim.statement, findings, error, time.perf_counter() - began)
+
+
+class _Book:
+    """What has been measured of one part so far."""
+
+    def __init__(self, part):
+        self.part, self.draws, self.values, self.twin_values = part, [], [], []
+        self.not_applicable = 0
+
+    @property
+    def settled(self):
+        """Whether the part has been seen to apply, and its twin to fail."""
+        refuted = any(not value <= self.part.threshold for value in self.twin_values)
+        return bool(self.values) and refuted
+
+    def enter(self, number, instance):
+        """Measure the part and its twin on an instance, where they apply."""
+        part = self.part
+        applies = part.applies(instance)
+        value = part.measure(instance) if applies else None
+        if value is None:
+            self.not_applicable += 1
+        else:
+            self.draws.append(number)
+            self.values.append(float(value))
+        if part.twin_applies is not None:
+            applies = part.twin_applies(instance)
+        known = part.measure_twin is part.measure and value is not None
+        twin = value if known else part.measure_twin(instance) if applies else None
+        if twin is not None:
+            self.twin_values.append(float(twin))
+
+    def finding(self):
+        """Return the finding."""
+        said = ("name", "kind", "measured", "threshold", "reason", "twin")
+        return Finding(
+            **{name: getattr(self.part, name) for name in said},
+            values=tuple(self.values),
+            draws=tuple(self.draws),
+            not_applicable=self.not_applicable,
+            twin_values=tuple(self.twin_values),
+        )

@@ -1,4 +1,4 @@
-"""The claims of the book: each theorem as a number that must not exceed a threshold.
+"""The claims of the book: each theorem as numbers that must not exceed thresholds.
 
 One module per chapter. Each label of a theorem, proposition, lemma or corollary has exactly one
 claim, and each claim a label; a test compares the two lists.

@@ -3,204 +3,461 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy.optimize import nnls
 
 from wnlib import bounds, invariants
-from wnlib.claims.claim import (
-    ENDS,
+from wnlib.claims.claim import Claim, Part
+from wnlib.claims.common import (
     INEQUALITY,
     INTEGRATION,
+    PROGRAM,
     ROUNDING,
-    Claim,
+    arrives,
+    at_depth_two,
+    at_larger_depth,
     distance_to_end,
     excess_over_bound,
+    finished,
+    misfits,
+    others,
     plain,
+    psi_rate,
+    relative,
     shortest,
-    solution,
     tight_instance,
 )
 from wnlib.flows import PlainFlow
+from wnlib.instances import hard_instance, random_depth
 from wnlib.limits import limit
+from wnlib.problems import Problem
+
+
+def _point(instance):
+    """Matrix, residual, gradient ``h`` and ``x'`` at the start."""
+    A, x = instance.problem.network_matrix, instance.x0
+    e = A @ x**instance.flow.depth - instance.problem.b
+    return A, e, A.T @ e, instance.flow.velocity(instance.problem, x)
+
+
+def _effective_velocity(instance, power):
+    """Discrepancy of ``d/dt x^L = -L z^power h``, relative."""
+    L, x, (_, _, h, dx) = instance.flow.depth, instance.x0, _point(instance)
+    dz = L * x ** (L - 1) * dx
+    return relative(dz + L * x ** (L * power) * h, dz)
 
 
 def _dissipation(instance, power):
     """Discrepancy between d/dt |e|^2/2 from the velocity and -L sum h^2 z^power, relative."""
-    problem, L, x = instance.problem, instance.flow.depth, instance.x0
-    A, z = problem.network_matrix, x**L
-    e = A @ z - problem.b
-    rate = e @ (A @ (L * x ** (L - 1) * instance.flow.velocity(problem, x)))
-    formula = -L * np.sum((A.T @ e) ** 2 * z**power)
-    return abs(rate / formula - 1)
+    L, x, (A, e, h, dx) = instance.flow.depth, instance.x0, _point(instance)
+    terms = e * (A @ (L * x ** (L - 1) * dx))
+    formula = -L * np.sum(h**2 * x ** (L * power))
+    return abs(terms.sum() - formula) / np.abs(terms).sum()
 
 
-def _drift(instance, depth):
-    return invariants.drift(replace(instance.path, flow=PlainFlow(depth)))
-
-
-def bregman(z, stacked, depth):
-    """Return the Bregman divergence ``D(z, stacked)`` of the plain potential, ``stacked > 0``."""
-    if depth == 2:
-        logs = np.log(np.where(z > 0, z, 1.0)) - np.log(stacked)
-        return np.sum(z * logs - z + stacked, axis=-1)
-    gamma = 1 - 2 / depth
-    return np.sum(
-        (depth / 2 - 1) * stacked ** (2 / depth)
-        - depth / 2 * z ** (2 / depth)
-        + z * stacked**-gamma,
-        axis=-1,
+def rise(run, norm):
+    """Return the largest rise of a norm of the residual over a step, over its first value."""
+    e = np.linalg.norm(
+        run.path**run.flow.depth @ run.problem.network_matrix.T - run.problem.b, norm, 1
     )
+    return np.diff(e).max() / e[0]
 
 
-def _divergence(instance):
+def _mirror_velocity(instance, rate):
+    """Discrepancy of ``d/dt psi(x^L) = -rate A^T e``, relative."""
+    L, x, (_, _, h, dx) = instance.flow.depth, instance.x0, _point(instance)
+    dpsi = 2 * dx / x if L == 2 else (L - 2) * x ** (1 - L) * dx
+    return relative(dpsi + rate * h, dpsi)
+
+
+def drift(run, flow):
+    """Return the drift of a flow's invariant along a run, where its weights are floats.
+
+    None if the mirror map itself hardly moves: at large depths its largest entry, that of the
+    smallest weight, may hide all others.
+    """
+    floats = run.log_path.min(axis=1) > -300
+    psi = invariants.mirror(run.flow, run.path[floats])
+    if np.linalg.norm(psi - psi[0], axis=1).max() < 1e-2 * np.linalg.norm(psi[0]):
+        return None
+    return invariants.drift(replace(run, flow=flow, path=run.path[floats]))
+
+
+def _target(instance):
+    """Return a nonnegative point of least residual: a solution, if there is one."""
+    return nnls(instance.problem.network_matrix, instance.problem.b)[0]
+
+
+def _divergence(instance, z):
     """Largest divergence D(z, x^L) on the path after the start, over that at the start."""
-    L, target = instance.flow.depth, solution(instance)
-    start, *path = bregman(target, instance.path.path**L, L)
+    start, *path = invariants.divergence(z, instance.run.log_path, instance.flow.depth)
     return max(path) / start
 
 
 def _size(instance, factor):
     """Largest size of x^L on the path over what the divergence at the start allows."""
-    L, target = instance.flow.depth, solution(instance)
-    start = bregman(target, instance.x0**L, L)
-    stacked = instance.path.path**L
+    L, target, run = instance.flow.depth, _target(instance), instance.run
+    start = invariants.divergence(target, run.log_path[0], L)
+    R = np.sum(run.path**2, axis=-1).max()
     if L == 2:
-        q, p = target.sum(), stacked.sum(axis=-1).max()
-        return max(0.0, p - q - q * np.log(p / q)) / (factor * start)
-    bound = factor * start + L / 2 * np.sum(target ** (2 / L))
-    return (L / 2 - 1) * np.sum(stacked ** (2 / L), axis=-1).max() / bound
+        q = target.sum()
+        return max(0.0, R - q - q * np.log(R / q)) / (factor * start)
+    return (L / 2 - 1) * R / (factor * start + L / 2 * np.sum(target ** (2 / L)))
 
 
-def _huge_start(rng):
-    """Draw a start far above the solution: all that the flow does is shrink."""
-    drawn = plain(rng)
-    return replace(drawn, x0=20 * drawn.x0)
+def _large_or_misfit(rng):
+    """Draw a start mostly above the solution, and half of the time measurements without one."""
+    drawn = hard_instance(rng, weight_norm=False, size=(-1, 3))
+    if rng.integers(2):
+        return drawn
+    problem = drawn.problem
+    b = problem.b + rng.normal(size=len(problem.b)) * np.linalg.norm(problem.b)
+    return replace(drawn, problem=Problem(problem.A, b, None, problem.signed))
 
 
-def _limit(instance):
-    """Distance of the limit from the end, or by how much the theorem's inequalities fail."""
-    L, start = instance.flow.depth, instance.x0**instance.flow.depth
-    divergence = bregman(instance.limit.stacked, start, L)
-    least = divergence / bregman(solution(instance), start, L)
-    path, c_psi = instance.path, 2 if L == 2 else L - 2
-    slowest = np.max(c_psi * path.times * 2 * L * path.loss_path) / divergence
-    return max(distance_to_end(instance, instance.limit), least - 1, slowest - 1)
+def _is_feasible(instance):
+    return instance.problem.signal is not None
+
+
+def _divergence_of_end(instance):
+    """Divergence of the end of the run from the start."""
+    run = instance.run
+    return float(invariants.divergence(run.stacked, run.log_path[0], instance.flow.depth))
 
 
 def _other_depth(instance):
     """Return the limit of a flow one layer deeper, from the same effective weights."""
     L = instance.flow.depth
-    return limit(PlainFlow(L + 1), instance.problem, instance.x0 ** (L / (L + 1)))
+    return limit(PlainFlow(L + 1), instance.reached, instance.x0 ** (L / (L + 1)))
+
+
+def _least(instance, order):
+    """Divergence of the end from the start less that of other solutions, relative; or reversed."""
+    L, start = instance.flow.depth, np.log(instance.x0)
+    least = _divergence_of_end(instance)
+    gaps = [least / float(invariants.divergence(z, start, L)) - 1 for z in others(instance)]
+    return max(order * np.array(gaps))
+
+
+def _work(instance, rate):
+    """Discrepancy of ``rate int <e, e - e(T)> dt = D(x(T)^L, x0^L)``, relative."""
+    run = instance.run
+    e = run.path**run.flow.depth @ run.problem.network_matrix.T - run.problem.b
+    spent = rate * run.integral(np.sum(e * (e - e[-1]), axis=1))[-1]
+    return abs(spent / _divergence_of_end(instance) - 1)
+
+
+def _slowest(instance, factor):
+    """Largest ``c_psi t |e|^2`` over a factor times the divergence that bounds it."""
+    run = instance.run
+    slowest = np.max(run.times * misfits(run) ** 2)
+    return psi_rate(run.flow.depth) * slowest / (factor * _divergence_of_end(instance))
+
+
+def _fading(instance, power):
+    """Return ``t |e|^power`` at the end of the run over its largest value on the way."""
+    run = instance.run
+    product = run.times * misfits(run) ** power
+    return product[-1] / product.max()
 
 
 def _plain_or_tight(rng):
     if rng.integers(2):
         return tight_instance(rng)
-    drawn = plain(rng)
-    return replace(drawn, x0=0.1 * drawn.x0)
+    return hard_instance(rng, weight_norm=False, size=(-6, -1))
 
 
-def _shape_excess(instance, power):
-    """Excess of the weighted l1 norm of a tiny start's limit over the smallest weighted norm."""
-    problem, shape, L = instance.problem, instance.x0, instance.flow.depth
-    weights = shape ** (-power)
-    z = shortest(problem, weights)
-    smallest = weights @ z
-    # (scale / size of the limit)^{L-2}, or (scale / size)^L for depth 2, is about e^{-40}
-    log_scale = -40 / (L - 2 or L)
-    tiny = limit(instance.flow, problem, shape * np.exp(log_scale))
-    excess = weights @ tiny.stacked / smallest - 1
-    if L > 2:
-        return excess
-    allowed = _entropy(z, shape**L) - _entropy(tiny.stacked, shape**L)
-    return excess - allowed / smallest / 40
+def _excess_applies(instance):
+    Q = instance.reached_min_l1.norm
+    return arrives(instance) and bounds.excess_hypothesis(instance.x0, Q, instance.flow.depth)
 
 
-def _entropy(z, shape):
-    """Return ``sum z log(z / shape) - z``."""
+def _tiny_start(rng):
+    """Draw a start of scale ``s = e^{-l}`` with an uneven shape; ties and near-ties more often."""
+    depth = random_depth(rng)
+    drawn = hard_instance(rng, weight_norm=False, depth=depth)
+    N = drawn.problem.n_weights
+    if rng.integers(2):
+        A = np.exp(rng.uniform(-0.05, 0.05, (1, 2)))
+        drawn = replace(drawn, problem=Problem(A, [1.0], [1 / A[0, 0], 0.0]))
+        N = 2
+    spread = 2 / max(1.0, depth - 2)
+    log_scale = -40 / depth if depth == 2 else -40 / (depth - 2)
+    return replace(drawn, x0=np.exp(log_scale + rng.uniform(-spread, spread, N)))
+
+
+def _shape(instance):
+    """Return the shape of the start as weights, the small number, and the shortest solution."""
+    L, log_x0 = instance.flow.depth, np.log(instance.x0)
+    top = log_x0.max()
+    weights = np.exp((2 - L) * (log_x0 - top))
+    return weights, top, shortest(instance.reached, weights)
+
+
+def _shape_excess(instance, weighted):
+    """Excess of the (weighted) norm of the end of the run over the smallest, relative."""
+    weights, _, z = _shape(instance)
+    if not weighted:
+        weights = np.ones_like(z)
+        z = shortest(instance.reached, weights)
+    return weights @ instance.run.stacked / (weights @ z) - 1
+
+
+def _entropy(instance, z):
+    """Return ``sum z log(z / shape) - z``, the shape having a largest entry of 1."""
+    log_x0 = np.log(instance.x0)
+    shape = np.exp(2 * (log_x0 - log_x0.max()))
     return np.sum(z * np.log(np.where(z > 0, z, 1.0) / shape) - z)
 
 
-def _uneven_start(rng):
-    """Draw a start whose entries differ by factors up to e^4."""
-    drawn = plain(rng)
-    return replace(drawn, x0=drawn.x0**4)
+def _logarithmic_excess(instance, factor):
+    """Excess of the norm, times log(1/s), over a factor times the constant that bounds it."""
+    _, top, z = _shape(instance)
+    end = instance.run.stacked
+    excess = end.sum() - z.sum() - 1e-7 * z.sum()  # what HiGHS may leave
+    return -2 * top * excess / (factor * (_entropy(instance, z) - _entropy(instance, end)))
+
+
+def _preference(instance, sign):
+    """Return by how much a shortest solution is preferred to the end of the run, relative."""
+    L, (_, _, z), end = instance.flow.depth, _shape(instance), instance.run.stacked
+    if L == 2:
+        return sign * (_entropy(instance, end) - _entropy(instance, z)) / z.sum()
+    return sign * (np.sum(z ** (2 / L)) / np.sum(end ** (2 / L)) - 1)
 
 
 CLAIMS = (
     Claim(
         label="prop-plain-descent",
-        statement="Along the plain flow the loss falls at the rate L sum h_n^2 z_n^{2-2/L}.",
-        kind="exact",
-        measured="relative difference of the two rates",
-        threshold=1e-12,
-        reason=ROUNDING,
+        statement="Along the plain flow x^L moves by -L h_n z_n^{2-2/L}, and the loss falls at the "
+        "rate L sum h_n^2 z_n^{2-2/L}: it never increases.",
         sample=plain,
-        measure=lambda i: _dissipation(i, 2 - 2 / i.flow.depth),
-        twin="the exponent is 2 - 1/L",
-        measure_twin=lambda i: _dissipation(i, 2 - 1 / i.flow.depth),
+        parts=(
+            Part(
+                name="velocity",
+                kind="exact",
+                measured="relative difference of the two velocities",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _effective_velocity(i, 2 - 2 / i.flow.depth),
+                twin="the exponent is 2 - 1/L",
+                measure_twin=lambda i: _effective_velocity(i, 2 - 1 / i.flow.depth),
+            ),
+            Part(
+                name="rate",
+                kind="exact",
+                measured="difference of the two rates, relative to the terms of the sum",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _dissipation(i, 2 - 2 / i.flow.depth),
+                twin="the exponent is 2 - 1/L",
+                measure_twin=lambda i: _dissipation(i, 2 - 1 / i.flow.depth),
+            ),
+            Part(
+                name="descent",
+                kind="upper",
+                measured="largest rise of |e| over a step of the run, over |e(0)|",
+                threshold=1e-8,
+                reason=INTEGRATION,
+                applies=finished,
+                measure=lambda i: rise(i.run, 2),
+                twin="the largest entry of the residual never increases",
+                measure_twin=lambda i: rise(i.run, np.inf),
+            ),
+        ),
     ),
     Claim(
         label="prop-plain-invariant",
-        statement="The part of psi_L(x^L) in the kernel of A is constant along the plain flow.",
-        kind="exact",
-        measured="share of the motion of psi that lies in the kernel",
-        threshold=1e-7,
-        reason=INTEGRATION,
+        statement="The plain flow moves psi_L(x^L) by -c_psi A^T e, so the part of it in the "
+        "kernel of A is constant.",
         sample=plain,
-        measure=lambda i: _drift(i, i.flow.depth),
-        twin="psi of depth L + 1",
-        measure_twin=lambda i: _drift(i, i.flow.depth + 1),
+        parts=(
+            Part(
+                name="velocity",
+                kind="exact",
+                measured="relative difference of the two velocities",
+                threshold=1e-11,
+                reason=ROUNDING,
+                measure=lambda i: _mirror_velocity(i, psi_rate(i.flow.depth)),
+                twin="c_psi = L - 1",
+                measure_twin=lambda i: _mirror_velocity(i, i.flow.depth - 1),
+            ),
+            Part(
+                name="invariant",
+                kind="exact",
+                measured="share of the motion of psi that lies in the kernel, on the whole run",
+                threshold=1e-6,
+                reason=INTEGRATION,
+                applies=finished,
+                measure=lambda i: drift(i.run, i.flow),
+                twin="psi of depth L + 1",
+                measure_twin=lambda i: drift(i.run, PlainFlow(i.flow.depth + 1)),
+            ),
+        ),
     ),
     Claim(
         label="lem-plain-bounded",
-        statement="D(z, x^L) never exceeds its first value, z any solution: so x^L is bounded.",
-        kind="upper",
-        measured="largest divergence / the first; largest size / what the first one allows",
-        threshold=1 + 1e-9,
-        reason=INEQUALITY,
-        sample=_huge_start,
-        measure=lambda i: max(_divergence(i), _size(i, 1.0)),
-        twin="half of the first divergence bounds the size",
-        measure_twin=lambda i: _size(i, 0.5),
+        statement="D(z, x^L) never exceeds its first value, z any solution: so x^L is bounded; and "
+        "it is where there is no solution.",
+        sample=_large_or_misfit,
+        parts=(
+            Part(
+                name="divergence",
+                kind="upper",
+                measured="largest divergence on the run / the first, for a solution",
+                threshold=1 + 1e-7,
+                reason=INTEGRATION,
+                applies=lambda i: _is_feasible(i) and finished(i),
+                measure=lambda i: _divergence(i, i.solution),
+                twin="z need not be a solution: it is twice the start",
+                measure_twin=lambda i: _divergence(i, 2 * i.x0**i.flow.depth),
+            ),
+            Part(
+                name="size",
+                kind="upper",
+                measured="largest size on the run / what the first divergence allows",
+                threshold=1 + 1e-9,
+                reason=INEQUALITY,
+                applies=lambda i: _is_feasible(i) and finished(i),
+                measure=lambda i: _size(i, 1.0),
+                twin="half of the first divergence bounds the size",
+                measure_twin=lambda i: _size(i, 0.5),
+            ),
+            Part(
+                name="no solution",
+                kind="upper",
+                measured="the same, for a nonnegative point of least residual",
+                threshold=1 + 1e-7,
+                reason=INTEGRATION,
+                applies=lambda i: not _is_feasible(i) and i.run.n_steps > 1,
+                measure=lambda i: max(_divergence(i, _target(i)), _size(i, 1.0)),
+                twin="for any point: here twice the start",
+                measure_twin=lambda i: _divergence(i, 2 * i.x0**i.flow.depth),
+            ),
+        ),
     ),
     Claim(
         label="thm-plain-limit",
         statement="The plain flow converges to the solution of least divergence from the start, "
-        "D, and c t |e|^2 <= D at all times.",
-        kind="exact",
-        measured="relative distance between that solution and the end of the integrated flow, or "
-        "violation of an inequality",
-        threshold=1e-7,
-        reason=ENDS,
+        "D = c_psi int |e|^2 dt; c_psi t |e|^2 <= D at all times, and tends to 0.",
         sample=plain,
-        measure=_limit,
-        twin="the mirror map of depth L + 1",
-        measure_twin=lambda i: distance_to_end(i, _other_depth(i)),
+        parts=(
+            Part(
+                name="limit",
+                kind="exact",
+                measured="relative distance between the end of the run and that solution",
+                threshold=1e-6,
+                reason=INTEGRATION,
+                applies=arrives,
+                measure=lambda i: distance_to_end(i, i.reached_limit),
+                twin="the mirror map of depth L + 1",
+                measure_twin=lambda i: distance_to_end(i, _other_depth(i)),
+            ),
+            Part(
+                name="least",
+                kind="upper",
+                measured="divergence of the end less that of other solutions, relative",
+                threshold=1e-7,
+                reason=INTEGRATION,
+                applies=arrives,
+                measure=lambda i: _least(i, 1),
+                twin="the largest divergence",
+                measure_twin=lambda i: _least(i, -1),
+            ),
+            Part(
+                name="integral",
+                kind="exact",
+                measured="relative difference of c_psi int |e|^2 dt and D",
+                threshold=1e-5,
+                reason="Simpson's rule on the steps of the integration",
+                applies=arrives,
+                measure=lambda i: _work(i, psi_rate(i.flow.depth)),
+                twin="c_psi = L - 1",
+                measure_twin=lambda i: _work(i, i.flow.depth - 1),
+            ),
+            Part(
+                name="rate",
+                kind="upper",
+                measured="largest c_psi t |e|^2 / D",
+                threshold=1 + 1e-6,
+                reason=INTEGRATION,
+                applies=arrives,
+                measure=lambda i: _slowest(i, 1.0),
+                twin="D / 2",
+                measure_twin=lambda i: _slowest(i, 0.5),
+            ),
+            Part(
+                name="faster",
+                kind="upper",
+                measured="t |e|^2 at the end of the run over its largest value",
+                threshold=0.02,
+                reason="where |e| = 1e-9 |b|; the slowest decay is t^{-5/9}, at depth 10",
+                applies=arrives,
+                measure=lambda i: _fading(i, 2),
+                twin="t |e| tends to 0",
+                measure_twin=lambda i: _fading(i, 1),
+            ),
+        ),
     ),
     Claim(
         label="thm-plain-l1",
         statement="The l1 norm of the plain limit exceeds the smallest one at most by the factor "
         "1 + epsilon.",
-        kind="upper",
-        measured="relative excess of the l1 norm / epsilon",
-        threshold=1 + 1e-9,
-        reason=INEQUALITY,
         sample=_plain_or_tight,
-        applies=lambda i: bounds.excess_hypothesis(i.x0, i.min_l1.norm, i.flow.depth),
-        measure=excess_over_bound,
-        twin="0.8 epsilon",
-        measure_twin=lambda i: excess_over_bound(i) / 0.8,
+        parts=tuple(
+            Part(
+                name=name,
+                kind="upper",
+                measured="relative excess of the l1 norm of the run's end / epsilon",
+                threshold=1 + 1e-6,
+                reason="an inequality; the surplus is the tolerance of HiGHS",
+                applies=at_depth(_excess_applies),
+                measure=excess_over_bound,
+                twin="0.8 epsilon",
+                measure_twin=lambda i: excess_over_bound(i) / 0.8,
+            )
+            for name, at_depth in (("L = 2", at_depth_two), ("L > 2", at_larger_depth))
+        ),
     ),
     Claim(
         label="prop-plain-shape",
         statement="As the scale s of the start tends to 0, the limit minimizes "
-        "sum z_n / x0_n^{L-2}, for L = 2 up to a constant / log(1/s).",
-        kind="upper",
-        measured="relative excess of the norm at log s = -40/(L-2); for L = 2 beyond the allowed",
-        threshold=1e-7,
-        reason="the feasibility tolerance of HiGHS",
-        sample=_uneven_start,
-        measure=lambda i: _shape_excess(i, i.flow.depth - 2),
-        twin="it minimizes the l1 norm, whatever the shape",
-        measure_twin=lambda i: _shape_excess(i, 0.0),
+        "sum z_n / x0_n^{L-2}, for L = 2 up to a constant / log(1/s), and among several such "
+        "points the sum of -z_n^{2/L}, for L = 2 of z_n log(z_n / x0_n^2).",
+        sample=_tiny_start,
+        parts=(
+            Part(
+                name="L > 2",
+                kind="upper",
+                measured="relative excess of the weighted norm at s = e^{-40/(L-2)}",
+                threshold=1e-6,
+                reason=PROGRAM,
+                applies=at_larger_depth(arrives),
+                measure=lambda i: _shape_excess(i, True),
+                twin="it minimizes the l1 norm, whatever the shape",
+                measure_twin=lambda i: _shape_excess(i, False),
+            ),
+            Part(
+                name="L = 2",
+                kind="upper",
+                measured="excess of the norm / the constant / log(1/s) that bounds it",
+                threshold=1 + 1e-6,
+                reason="an inequality; the surplus is the tolerance of HiGHS",
+                applies=at_depth_two(arrives),
+                measure=lambda i: _logarithmic_excess(i, 1.0),
+                twin="half of the constant",
+                measure_twin=lambda i: _logarithmic_excess(i, 0.5),
+            ),
+            Part(
+                name="among several",
+                kind="upper",
+                measured="preference of a shortest solution to the end of the run, relative",
+                threshold=1e-6,
+                reason=PROGRAM,
+                applies=arrives,
+                measure=lambda i: _preference(i, 1),
+                twin="the opposite preference",
+                measure_twin=lambda i: _preference(i, -1),
+            ),
+        ),
     ),
 )

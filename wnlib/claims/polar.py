@@ -2,8 +2,12 @@
 
 import numpy as np
 
-from wnlib.claims.claim import ROUNDING, Claim, relative, weight_norm
-from wnlib.flows import PlainFlow
+from wnlib.claims.claim import Claim, Part
+from wnlib.claims.common import INEQUALITY, INTEGRATION, ROUNDING, finished, relative, weight_norm
+from wnlib.claims.plain_flow import rise
+from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.instances import Instance
+from wnlib.problems import Problem
 
 
 def _velocity(instance, norm=1.0):
@@ -18,121 +22,222 @@ def _gradient(instance):
     return -PlainFlow(instance.flow.depth).velocity(instance.problem, instance.x0)
 
 
-def _radial_part(direction, du):
-    return abs(direction @ du) / np.linalg.norm(du)
+def _misfit(instance):
+    """Network matrix, residual and ``h`` at the start."""
+    A = instance.problem.network_matrix
+    e = A @ instance.x0**instance.flow.depth - instance.problem.b
+    return A, e, A.T @ e
 
 
-def _rescaled(instance, norm, power):
-    """Difference between v' from u of a given norm and v' at norm 1 slowed by norm^power."""
-    du = _velocity(instance, norm)[3]
+def _radial_part(instance, du):
+    """Inner product of ``u`` and a velocity, relative to the size of the gradient."""
+    r = np.linalg.norm(instance.x0)
+    return abs(instance.x0 / r @ du) / (r * np.linalg.norm(_gradient(instance)))
+
+
+def _norm_drift(run, norms):
+    return np.abs(norms / norms[0] - 1).max()
+
+
+def _rescaled(instance, power):
+    """Difference between v' from u of some norms and v' at norm 1 slowed by norm^power."""
     unit = _velocity(instance)[3]
-    return relative(du / norm - unit / norm**power, unit / norm**power)
+    size = np.linalg.norm(instance.x0) * np.linalg.norm(_gradient(instance))
+    norms = 1e-3, 0.1, 3.0, 1e3
+    differences = [norm**power * _velocity(instance, norm)[3] / norm - unit for norm in norms]
+    return max(np.linalg.norm(difference) for difference in differences) / size
 
 
 def _polar_formula(instance, coupling):
-    """Difference between the velocity and the formulas in r, v and h, relative."""
-    flow, problem = instance.flow, instance.problem
-    r, v, dr, dv = _velocity(instance)
-    L, A = flow.depth, problem.network_matrix
-    h = A.T @ (A @ instance.x0**L - problem.b)
+    """Difference between the velocity and the formulas in r, v and h, relative to their terms."""
+    flow, (r, v, dr, dv) = instance.flow, _velocity(instance)
+    L, (_, _, h) = flow.depth, _misfit(instance)
     dr_formula = -flow.ratio * r ** (L - 1) * (h @ v**L)
-    dv_formula = -(r**L) * h * v ** (L - 1) - coupling / flow.ratio * r * dr_formula * v
-    return max(abs(dr_formula / dr - 1), relative(dv_formula - dv, dv))
+    own, radial = -(r**L) * h * v ** (L - 1), -coupling / flow.ratio * r * dr_formula * v
+    of_r = abs(dr_formula - dr) / (flow.ratio * r ** (L - 1) * (np.abs(h) @ v**L))
+    return max(of_r, np.linalg.norm(own + radial - dv) / np.linalg.norm(own))
 
 
-def _length(instance):
-    """Growth of the squared length along the path over the growth that is allowed."""
-    path, b = instance.path, instance.problem.b
-    allowed = instance.flow.ratio / 2 * (b @ b) * path.times[1:]
-    return np.max((path.radius_path[1:] ** 2 - path.radius_path[0] ** 2) / allowed)
+def _length(instance, factor):
+    """Growth of the squared length along the run over a factor times what is allowed."""
+    run, b = instance.run, instance.problem.b
+    allowed = factor * instance.flow.ratio / 2 * (b @ b) * run.times[1:]
+    return np.max((run.radius_path[1:] ** 2 - run.radius_path[0] ** 2) / allowed)
 
 
-def _effective_dynamics(instance, B):
-    """Discrepancy of z' = -L B h, relative."""
-    problem, L = instance.problem, instance.flow.depth
+def _half_way(rng):
+    """Draw, half of the time, one measurement and a start at half of it: the fastest growth."""
+    drawn = weight_norm(rng)
+    if rng.integers(2):
+        return drawn
+    L = drawn.flow.depth
+    A = rng.uniform(0.5, 1.5, (1, 4))
+    x0 = rng.uniform(0.5, 1.5, 4)
+    share = rng.uniform(0.4, 0.6)
+    return Instance(WeightNormFlow(L, drawn.flow.ratio), Problem(A, A @ x0**L / share), x0)
+
+
+def _effective_dynamics(instance, rank_one):
+    """Discrepancy of z' = -L B h, relative to the terms of the right side."""
+    L, x, (_, _, h) = instance.flow.depth, instance.x0, _misfit(instance)
     r, v, dr, dv = _velocity(instance)
-    z, A = instance.x0**L, problem.network_matrix
-    dz = L * instance.x0 ** (L - 1) * (dr * v + r * dv)
-    return relative(dz + L * B @ (A.T @ (A @ z - problem.b)), dz)
-
-
-def _shortfall(instance, rate):
-    """How far the smallest eigenvalue of B - rate diag(z^{2-2/L}) is below zero, relative."""
-    z = instance.x0**instance.flow.depth
-    B = instance.flow.metric(z)
-    surplus = B - rate * np.diag(_diagonal(instance))
-    return -np.linalg.eigvalsh(surplus)[0] / np.linalg.norm(B)
+    dz = L * x ** (L - 1) * (dr * v + r * dv)
+    B, diagonal = instance.flow.metric(x**L), r**2 * np.diag(_diagonal(instance))
+    terms = np.linalg.norm(L * diagonal @ h) + np.linalg.norm(L * (B - diagonal) @ h)
+    return np.linalg.norm(dz + L * (B if rank_one else diagonal) @ h) / terms
 
 
 def _diagonal(instance):
-    return instance.x0 ** (2 * instance.flow.depth - 2)  # z^{2-2/L}
+    return instance.x0 ** (2 * instance.flow.depth - 2)  # Delta^2, of z^{2-2/L}
 
 
-def _effective_claim(instance):
-    B = instance.flow.metric(instance.x0**instance.flow.depth)
-    smaller = min(instance.flow.ratio, np.sum(instance.x0**2))
-    return max(_effective_dynamics(instance, B), _shortfall(instance, smaller))
+def _rates(instance):
+    """Return the two rates, of the length and of the direction: ``eta_r`` and ``eta_u r^2``."""
+    return instance.flow.ratio, np.sum(instance.x0**2)
 
 
-def _effective_twin(instance):
-    """Return the smaller violation: each of the two wrong statements must be refuted."""
-    rate = np.sum(instance.x0**2)
-    larger = max(instance.flow.ratio, rate)
-    without = rate * np.diag(_diagonal(instance))
-    return min(_effective_dynamics(instance, without), _shortfall(instance, larger))
+def _scaled_metric(instance):
+    """Return ``Delta^{-1} B Delta^{-1}``, symmetric to rounding."""
+    delta = np.sqrt(_diagonal(instance))
+    return instance.flow.metric(instance.x0**instance.flow.depth) / np.outer(delta, delta)
+
+
+def _shortfall(instance, rate):
+    """How far the smallest eigenvalue of the scaled metric is below a rate, relative."""
+    return (rate - np.linalg.eigvalsh(_scaled_metric(instance))[0]) / max(_rates(instance))
+
+
+def _spectrum(instance, once, often):
+    """Discrepancy of the scaled metric from ``once v v^T + often (I - v v^T)``, relative."""
+    v = instance.x0 / np.linalg.norm(instance.x0)
+    expected = once * np.outer(v, v) + often * (np.eye(len(v)) - np.outer(v, v))
+    return relative(_scaled_metric(instance) - expected, expected)
 
 
 CLAIMS = (
     Claim(
         label="lem-constant-norm",
         statement="u' is orthogonal to u, so |u| is constant.",
-        kind="exact",
-        measured="cosine of the angle between u and u'",
-        threshold=1e-12,
-        reason=ROUNDING,
         sample=weight_norm,
-        measure=lambda i: _radial_part(_velocity(i)[1], _velocity(i)[3]),
-        twin="u follows the gradient in x itself",
-        measure_twin=lambda i: _radial_part(_velocity(i)[1], -_gradient(i)),
+        parts=(
+            Part(
+                name="orthogonal",
+                kind="exact",
+                measured="inner product of u and u', relative to the gradient",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _radial_part(i, _velocity(i)[3]),
+                twin="u follows the gradient in x itself",
+                measure_twin=lambda i: _radial_part(i, -np.linalg.norm(i.x0) * _gradient(i)),
+            ),
+            Part(
+                name="constant",
+                kind="exact",
+                measured="largest relative change of |u| on the run",
+                threshold=1e-6,
+                reason=INTEGRATION,
+                measure=lambda i: _norm_drift(i.run, i.run.direction_norm),
+                twin="r is constant",
+                measure_twin=lambda i: _norm_drift(i.run, i.run.radius_path),
+            ),
+        ),
     ),
     Claim(
         label="lem-rescaled-rate",
         statement="A direction of norm |u| moves like one of norm 1 whose learning rate is "
         "divided by |u|^2.",
-        kind="exact",
-        measured="relative difference of the velocities of u/|u|, |u| = 3",
-        threshold=1e-12,
-        reason=ROUNDING,
         sample=weight_norm,
-        measure=lambda i: _rescaled(i, 3.0, 2),
-        twin="divided by |u|",
-        measure_twin=lambda i: _rescaled(i, 3.0, 1),
+        parts=(
+            Part(
+                name="rate",
+                kind="exact",
+                measured="difference of the velocities of u/|u|, |u| from 1e-3 to 1e3, relative to "
+                "the gradient",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _rescaled(i, 2),
+                twin="divided by |u|",
+                measure_twin=lambda i: _rescaled(i, 1),
+            ),
+        ),
     ),
     Claim(
         label="lem-polar-dynamics",
         statement="r' = -eta_r r^{L-1} <h, v^L> and v' = -eta_u r^L h v^{L-1} - (r r' / ratio) v; "
         "r^2 grows by at most eta_r |b|^2 t / 2.",
-        kind="exact",
-        measured="relative difference between these formulas and the gradient in (r, u), or "
-        "violation of the bound",
-        threshold=1e-10,
-        reason="rounding, where the two terms of v' nearly cancel",
-        sample=weight_norm,
-        measure=lambda i: max(_polar_formula(i, 1.0), _length(i) - 1),
-        twin="v' without its last term",
-        measure_twin=lambda i: _polar_formula(i, 0.0),
+        sample=_half_way,
+        parts=(
+            Part(
+                name="velocity",
+                kind="exact",
+                measured="difference between these formulas and the gradient in (r, u), relative "
+                "to their terms",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _polar_formula(i, 1.0),
+                twin="v' without its last term",
+                measure_twin=lambda i: _polar_formula(i, 0.0),
+            ),
+            Part(
+                name="length",
+                kind="upper",
+                measured="growth of r^2 on the run over what is allowed",
+                threshold=1 + 1e-6,
+                reason=INTEGRATION,
+                applies=lambda i: i.run.n_steps > 1,
+                measure=lambda i: _length(i, 1.0),
+                twin="eta_r |b|^2 t / 4",
+                measure_twin=lambda i: _length(i, 0.5),
+            ),
+        ),
     ),
     Claim(
         label="prop-effective-dynamics",
-        statement="d/dt x^L = -L B h, B >= min(eta_r, eta_u r^2) diag(z^{2-2/L}): the loss never "
-        "increases.",
-        kind="exact",
-        measured="relative difference of the velocities, or violation of the bound on B",
-        threshold=1e-10,
-        reason="rounding, where the two terms of v' nearly cancel",
+        statement="d/dt x^L = -L B h; relative to diag(z^{2-2/L}), B has the eigenvalue eta_r "
+        "once, in the direction of v, and eta_u r^2 else: the loss never increases.",
         sample=weight_norm,
-        measure=_effective_claim,
-        twin="B without its rank-one part; the larger of the two rates (both are refuted)",
-        measure_twin=_effective_twin,
+        parts=(
+            Part(
+                name="velocity",
+                kind="exact",
+                measured="difference of the velocities, relative to the terms of B h",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _effective_dynamics(i, True),
+                twin="B without its rank-one part",
+                measure_twin=lambda i: _effective_dynamics(i, False),
+            ),
+            Part(
+                name="bound",
+                kind="lower",
+                measured="shortfall of B below the smaller of the two rates, relative",
+                threshold=1e-12,
+                reason=INEQUALITY,
+                measure=lambda i: _shortfall(i, min(_rates(i))),
+                twin="the larger of the two rates",
+                measure_twin=lambda i: _shortfall(i, max(_rates(i))),
+            ),
+            Part(
+                name="eigenvalues",
+                kind="exact",
+                measured="relative difference of the scaled B from the matrix with these",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _spectrum(i, *_rates(i)),
+                twin="the two rates exchanged",
+                measure_twin=lambda i: _spectrum(i, *_rates(i)[::-1]),
+            ),
+            Part(
+                name="descent",
+                kind="upper",
+                measured="largest rise of |e| over a step of the run, over |e(0)|",
+                threshold=1e-7,
+                reason=INTEGRATION,
+                applies=finished,
+                measure=lambda i: rise(i.run, 2),
+                twin="the largest entry of the residual never increases",
+                measure_twin=lambda i: rise(i.run, np.inf),
+            ),
+        ),
     ),
 )

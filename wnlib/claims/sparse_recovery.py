@@ -1,6 +1,13 @@
 """Claims of the chapter on sparse recovery."""
 
-from wnlib.claims.claim import Claim, plain
+import numpy as np
+from scipy.optimize import linprog
+
+from wnlib.claims.claim import Claim, Part
+from wnlib.claims.common import PROGRAM, plain
+from wnlib.trajectories import Status
+
+MARGIN = 0.02  # how strictly the hypotheses of uniqueness hold, or the tolerance of HiGHS drowns it
 
 
 def _certificate(instance, dual):
@@ -8,24 +15,71 @@ def _certificate(instance, dual):
     problem, solution = instance.problem, instance.min_l1
     slope = problem.network_matrix.T @ dual
     gap = abs(problem.b @ dual / solution.norm - 1)
-    others = (instance.limit.effective, problem.signal)
-    shorter = max(-instance.excess(z) for z in others)
+    others = [problem.signal]
+    if instance.limit.status is Status.CONVERGED:
+        others.append(instance.limit.effective)
+    shorter = max(1 - np.abs(z).sum() / solution.norm for z in others)
     return max(slope.max() - 1, solution.residual, gap, shorter)
+
+
+def _is_strict(instance):
+    """Tell whether the dual is below 1 off the support, and the columns on it are independent."""
+    problem, z = instance.problem, instance.stacked_min_l1
+    on = z > 1e-9 * z.max()
+    if np.abs(problem.b @ instance.min_l1.dual / z.sum() - 1) > 1e-9:
+        return False
+    slack = 1 - problem.network_matrix.T @ instance.min_l1.dual
+    columns = problem.network_matrix[:, on]
+    singular = np.linalg.svd(columns, compute_uv=False)
+    injective = on.sum() <= len(columns) and singular[-1] > MARGIN * np.linalg.norm(problem.A, 2)
+    return bool(injective and (slack[~on] > MARGIN).all())
+
+
+def _width(instance):
+    """Extent of the set of minimizers in a random direction, relative to the norm."""
+    problem, Q = instance.problem, instance.min_l1.norm
+    A = np.vstack([problem.network_matrix, np.ones(problem.n_weights)])
+    direction = np.random.default_rng(0).normal(size=problem.n_weights)
+    ends = [
+        linprog(sign * direction, A_ub=A[-1:], b_ub=[Q * (1 + 1e-9)], A_eq=A[:-1], b_eq=problem.b)
+        for sign in (1, -1)
+    ]
+    if any(end.status != 0 for end in ends):
+        return None
+    return np.linalg.norm(ends[0].x - ends[1].x) / Q
 
 
 CLAIMS = (
     Claim(
         label="prop-lp-certificate",
         statement="A dual vector y with A^T y <= 1 and b^T y = |z|_1 proves that z has the "
-        "smallest l1 norm.",
-        kind="exact",
-        measured="largest violation of feasibility and of equality, or of |z|_1 <= |other|_1, "
-        "relative",
-        threshold=1e-7,
-        reason="the feasibility tolerance of HiGHS",
+        "smallest l1 norm; z is the only such point if A^T y < 1 off its support, on which the "
+        "columns of A are independent.",
         sample=plain,
-        measure=lambda i: _certificate(i, i.min_l1.dual),
-        twin="the signs of y are reversed",
-        measure_twin=lambda i: _certificate(i, -i.min_l1.dual),
+        parts=(
+            Part(
+                name="optimality",
+                kind="exact",
+                measured="largest violation of feasibility and of equality, or of |z|_1 <= "
+                "|other|_1, relative",
+                threshold=1e-6,
+                reason=PROGRAM,
+                measure=lambda i: _certificate(i, i.min_l1.dual),
+                twin="the signs of y are reversed",
+                measure_twin=lambda i: _certificate(i, -i.min_l1.dual),
+            ),
+            Part(
+                name="uniqueness",
+                kind="upper",
+                measured="distance between two minimizers far apart in a random direction, over Q",
+                threshold=1e-4,
+                reason=PROGRAM + ", times at most a hundred: the hypotheses hold by a margin",
+                applies=_is_strict,
+                measure=_width,
+                twin="without its two hypotheses",
+                measure_twin=_width,
+                twin_applies=lambda i: True,
+            ),
+        ),
     ),
 )

@@ -1,0 +1,71 @@
+"""What the claims about the magnification share: which number rho is."""
+
+import numpy as np
+
+from wnlib import invariants
+from wnlib.claims.claim import Part
+from wnlib.claims.common import (
+    arrives,
+    distance_to_end,
+)
+from wnlib.flows import PlainFlow
+from wnlib.limits import limit
+from wnlib.trajectories import Status
+
+
+def log_rho_of(instance):
+    """Return log rho from the lengths at the two ends of the run."""
+    return float(invariants.log_rho(instance.flow, instance.x0, instance.run.weights))
+
+
+def magnified(instance, log_rho):
+    """Distance between the end of the run and the plain limit from start / rho, relative."""
+    L = instance.flow.depth
+    with np.errstate(over="ignore", under="ignore"):
+        smaller = instance.x0 * np.exp(-log_rho / L)
+    if not (smaller.min() > 1e-290 and smaller.max() < 1e100 ** (2 / L)):
+        return None
+    return distance_to_end(instance, limit(PlainFlow(L), instance.reached, smaller))
+
+
+def rho_scale(instance):
+    """Return one plus the larger term of log rho, to which rounding and residuals are relative."""
+    R = max(np.sum(instance.x0**2), instance.run.radius**2)
+    return 1 + instance.flow.depth * R / (2 * instance.flow.ratio)
+
+
+def _rho_reported(instance, factor):
+    """Largest difference between log rho as fitted, as of the lengths, and as `limit` says."""
+    run, found, exact = instance.run, instance.fitted, instance.reached_limit
+    if found is None or exact.status is not Status.CONVERGED or _hangs_on_rounding(run):
+        return None
+    value, _, k = found
+    formula = float(invariants.log_rho(run.flow, run.path[0], run.path[k]))
+    reported = abs(factor * exact.log_rho - log_rho_of(instance))
+    return max(abs(value - formula) / (1 + abs(value)), reported / rho_scale(instance))
+
+
+def _hangs_on_rounding(run):
+    """Tell whether entries of the size of rounding errors decide the squared radius, and log rho.
+
+    At large depths z^{2/L} is steep where z vanishes: 1e-16 to the 1/5 is 6e-4.
+    """
+    z, L = run.stacked, run.flow.depth
+    unknown = np.sum((z + 1e-15 * z.max()) ** (2 / L) - z ** (2 / L))
+    return L / 2 * unknown * abs(1 / run.flow.ratio - 1 / run.radius**2) > 1e-5
+
+
+def rho_part():
+    """Return the part of each claim about rho that says which number this is."""
+    return Part(
+        name="rho",
+        kind="exact",
+        measured="largest difference between log rho as fitted to the run, as of its lengths, and "
+        "as reported by wn.limit, relative",
+        threshold=1e-4,
+        reason="the regression may lose five digits of the integration",
+        applies=arrives,
+        measure=lambda i: _rho_reported(i, 1.0),
+        twin="twice what wn.limit reports",
+        measure_twin=lambda i: _rho_reported(i, 2.0),
+    )
