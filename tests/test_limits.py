@@ -138,6 +138,16 @@ def test_zero_measurements():
     limit = wn.limit(wn.PlainFlow(2), problem, [[1.0, 1.0], [2.0, 2.0]])
     assert not limit.effective.any()
     assert limit.residual.shape == (2,)
+    assert (limit.status == wn.Status.CONVERGED).all()
+
+
+@pytest.mark.parametrize("flow", [wn.PlainFlow(3), wn.WeightNormFlow(2, 1.0)])
+def test_zero_measurements_with_a_nonnegative_kernel(flow):
+    """Zero is the sparsest solution, but not where the flow ends: nothing is called converged."""
+    problem, x0 = wn.Problem([[1.0, -1.0]], [0.0]), np.array([1.0, 2.0])
+    limit = wn.limit(flow, problem, x0)
+    assert limit.status is wn.Status.UNFINISHED and "b = 0" in limit.message
+    assert wn.integrate(flow, problem, x0, 50.0).weights.min() > 0.5
 
 
 @pytest.mark.parametrize(

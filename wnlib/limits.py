@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.optimize import linprog
 
 from wnlib import stalling
 from wnlib.bases import EPS, StuckError
@@ -34,6 +35,7 @@ CANCELLED = 1e-6  # relative error of z_plus - z_minus by the rounding of both
 
 RESIDUAL_FAULT = "the relative residual is {:.0e}"
 CANCELLED_FAULT = "z_plus and z_minus are so large that rounding leaves an error of {:.0e} in z"
+KERNEL_FAULT = "b = 0: zero is a solution, but the flow may end at another; integrate follows it"
 GAP_FAULT = "the relative gap is {:.0e}: another point may be the limit"
 ROOT_FAULT = "the error of log rho moves the limit by {:.0e} of its norm"
 
@@ -102,8 +104,8 @@ def limit(flow, problem, x0):
     long as the effective weights are right: where ``z_plus`` and ``z_minus`` of a signed problem
     cancel, they may not be.
 
-    For ``b = 0`` the sparsest solution, zero, is returned. The flow itself may end at another point
-    of the kernel, if that holds a nonnegative vector; ``integrate`` follows it there.
+    For ``b = 0`` the sparsest solution, zero, is returned: CONVERGED if it is the only one. If the
+    kernel holds a nonnegative vector the flow may end elsewhere; ``integrate`` follows it there.
     """
     check_mirror(flow)
     x0 = check_start(flow, problem, x0)
@@ -142,17 +144,23 @@ class _End:
 
 
 def _zero_limit(flow, problem, x0):
+    """Return zero, the limit for ``b = 0`` unless the kernel holds a nonnegative vector."""
+    A = problem.network_matrix
+    nonnegative = linprog(
+        -np.ones(A.shape[1]), A_eq=A / np.abs(A).max(), b_eq=problem.b, bounds=(0, 1)
+    )
+    unique = nonnegative.status == 0 and nonnegative.x.max() < 1e-9
     starts = x0.shape[:-1]
     status, message = np.empty(starts, dtype=object), np.empty(starts, dtype=object)
-    status[...], message[...] = Status.CONVERGED, ""  # np.full would make plain strings of them
-    unknown = np.nan if flow.can_stall else 0.0
+    status[...] = Status.CONVERGED if unique else Status.UNFINISHED  # np.full would make plain
+    message[...] = "" if unique else KERNEL_FAULT  # strings of them
     return Limit(
         flow,
         problem,
         x0,
         weights=np.zeros_like(x0),
         status=status[()],
-        log_rho=np.full(starts, unknown)[()],
+        log_rho=np.full(starts, np.nan if flow.can_stall else 0.0)[()],
         n_steps=np.zeros(starts, dtype=int)[()],
         gap=np.full(starts, np.nan)[()],
         multipliers=np.zeros((*starts, problem.n_measurements)),
