@@ -7,10 +7,10 @@ the excess of the divergence at ``z`` by a sum of terms that are never negative,
     L = 2:   sum z log(z / p) - z + p,                        p = (beta / rho) e^{A^T nu},
     L > 2:   sum y z - (L/2) z^{2/L} + (L-2)/2 y^{-2/(L-2)},  y = (beta / rho)^{-gamma} - A^T nu,
 
-with ``gamma = 1 - 2/L`` and ``y > 0``; the sum is zero at the limit only. A term is ``z delta^2 / 2`` to leading
-order (``gamma z^{2/L} delta^2 / 2`` for L > 2), if the entry would be exact after a change of its
-start by the factor ``e^delta``. The *relative gap* is the sum over that of the factors before
-``delta^2 / 2``: a mean of ``delta^2 / 2``.
+with ``gamma = 1 - 2/L`` and ``y > 0``; the sum is zero at the limit only. A term is
+``z delta^2 / 2`` to leading order (``gamma z^{2/L} delta^2 / 2`` for L > 2), if the entry would be
+exact after a change of its start by the factor ``e^delta``. The *relative gap* is the sum over that
+of the factors before ``delta^2 / 2``: a mean of ``delta^2 / 2``.
 
 Rounding hides which point of ``S`` it is where many orders of magnitude lie between ``z`` and
 ``beta / rho``: ``y`` then is a difference of large numbers. If the columns of ``A`` at such
@@ -69,7 +69,7 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
         y = c + pull
         y = here + np.sign(y - here) * np.maximum(np.abs(y - here) - noise, 0.0)
         if depth == 2:
-            terms = np.where(stacked > 0, stacked * _entropy(here - y), np.exp(-(c + pull)))
+            terms = np.where(stacked > 0, stacked * _entropy(y - here), np.exp(-(c + pull)))
             known, scale = 1.0, stacked.sum()
         else:
             value, log_y = stacked ** (2 / depth), np.log(np.maximum(c + pull + noise, 0.0))
