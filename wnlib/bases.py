@@ -89,5 +89,4 @@ class Basis:
             pivoted[i] = row
             pivoted[i, j] = 1 / column[i]
             G, inside[i], outside[j] = pivoted, outside[j], inside[i]
-        # from large to small: elimination without growth keeps graded equations accurate
-        return inside[np.argsort(-log_weight[inside], kind="stable")]
+        return inside
