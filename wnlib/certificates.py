@@ -73,7 +73,7 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
         y = c + pull
         y = here + np.sign(y - here) * np.maximum(np.abs(y - here) - noise, 0.0)
         if depth == 2:
-            terms = np.where(stacked > 0, stacked * _entropy(here - y), np.exp(-(c + pull)))
+            terms = np.where(stacked > 0, stacked * _entropy(y - here), np.exp(-(c + pull)))
             scale = stacked.sum()
         else:
             value, log_y = stacked ** (2 / depth), np.log(np.maximum(c + pull + noise, 0.0))

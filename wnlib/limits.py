@@ -208,7 +208,8 @@ def _certified(flow, problem, path, log_rho, error, x0):
     effective = problem.readout(stacked)
     rounding = 4 * flow.depth * EPS  # of x^L, relative
     sums = np.linalg.norm(np.abs(problem.network_matrix) @ stacked) / np.linalg.norm(problem.b)
-    cancelled = rounding * np.linalg.norm(stacked) / np.linalg.norm(effective)
+    size = stacked.max()  # squares of z itself may leave the range of floats
+    cancelled = rounding * np.linalg.norm(stacked / size) / np.linalg.norm(effective / size)
     faults = [
         (problem.residual(effective), max(LIMIT_RESIDUAL, rounding * sums), RESIDUAL_FAULT),
         (cancelled, CANCELLED, CANCELLED_FAULT),
