@@ -24,6 +24,7 @@ from wnlib.bases import EPS, Basis, pivots
 
 RESOLVED = 1e-7  # a delta known to that is known: half its square is within any tolerance
 UNSEEN = 100.0  # times its rounding, ``y`` may be off where it is not seen anyway
+SERIES = 1e-4  # of a Taylor series two terms are right to its square, and differences no better
 INDEPENDENT = 1e-10  # singular values above that share determine entries to about RESOLVED
 
 
@@ -90,7 +91,7 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
 def _entropy(delta):
     """Return ``delta - 1 + e^{-delta}`` without cancellation."""
     near = delta**2 / 2 * (1 - delta / 3)
-    return np.where(np.abs(delta) < 1e-4, near, delta + np.expm1(-delta))
+    return np.where(np.abs(delta) < SERIES, near, delta + np.expm1(-delta))
 
 
 def _power_gap(t, depth):
@@ -98,7 +99,7 @@ def _power_gap(t, depth):
     a, e = 2 / (depth - 2), t - 1
     near = (a + 1) * e**2 / 2 * (1 - (a + 2) * e / 3)
     far = e + np.expm1(-a * np.log(np.where(t > 0, t, 1.0))) / a
-    return np.where(t > 0, np.where(np.abs(e) * (1 + a) < 1e-4, near, far), np.inf)
+    return np.where(t > 0, np.where(np.abs(e) * (1 + a) < SERIES, near, far), np.inf)
 
 
 def _determined(matrix, c, here, hidden, log_z):

@@ -206,7 +206,7 @@ def _certified(flow, problem, path, log_rho, error, x0):
         problem.network_matrix[:, used], flow.depth, log_start[used], stacked[used], multipliers
     )
     effective = problem.readout(stacked)
-    rounding = 4 * flow.depth * EPS  # of x^L, relative
+    rounding = 4 * flow.depth * EPS  # of x^L, relative, and of as many products again
     sums = np.linalg.norm(np.abs(problem.network_matrix) @ stacked) / np.linalg.norm(problem.b)
     size = stacked.max()  # squares of z itself may leave the range of floats
     cancelled = rounding * np.linalg.norm(stacked / size) / np.linalg.norm(effective / size)
@@ -239,7 +239,7 @@ def _log_rho(flow, path, x0):
     if not flow.can_stall:
         path.move_to(0.0)
         return 0.0, 0.0
-    low, high, reach = -np.inf, np.inf, 1.0
+    low, high, reach = -np.inf, np.inf, 1.0  # far away the slope says little
     for _ in range(MAX_ROOT_STEPS):
         s = path.s
         excess, rounding, slope, speed = _excess(flow, path, x0)
@@ -256,7 +256,7 @@ def _log_rho(flow, path, x0):
 
 def _excess(flow, path, x0):
     """Return ``s - log rho(z(s))``, its rounding, its slope, and ``|dz/ds| / |z|``, on the path."""
-    L, r0, h = flow.depth, np.linalg.norm(x0), 1e-6
+    L, r0, h = flow.depth, np.linalg.norm(x0), 1e-6  # h: about the cube root of EPS
     r = np.exp(path.log_radius(L))
     start, end = flow.log_kappa(r0), flow.log_kappa(r)
     speed, dlog_r = path.speed(L)

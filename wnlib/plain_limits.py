@@ -27,14 +27,16 @@ from scipy.special import logsumexp
 
 from wnlib.bases import EPS, RANGE, Basis, StuckError, pivots
 
-TINY = np.finfo(float).tiny
 ROUNDED = 1e-8  # a misfit that may be rounding: then z_B takes it
+NEAR = 1e-4  # a misfit from which one Newton step or two reach rounding: enough on the way
+EXACT = 1e-14  # a misfit of some roundings, at the point asked for
+PREDICTED = 0.3  # a misfit from which Newton's method converges at once
+SLOPED = 1e-6  # a misfit above which the slope of the dual objective is more than rounding
+LIFTED = 1e-7  # the tolerance of HiGHS: below that an entry may be zero
+FEASIBLE = 5e-13  # a distance from the range: half of what a limit may have as its residual
+SPANNED = 1e-13  # the same for some columns, where the others are certainly zero
+ROUNDS = 5  # Newton's method in that many coordinates arrives, or entries vanish
 MAX_STEPS = 3000  # Newton steps per start; typical are 10 to 100
-
-
-def box_cox(v, gamma):
-    """Return ``(e^{gamma v} - 1) / gamma``, and its limit ``v`` for ``gamma = 0``."""
-    return v if gamma == 0 else np.expm1(gamma * v) / gamma
 
 
 def row_space(problem):
@@ -62,7 +64,7 @@ def row_space(problem):
     b = b / np.exp2(size)
     inside = pivots(A)
     misfit = outside_range(A[:, inside], b)
-    if misfit > 5e-13:  # half of what a limit may have as its residual
+    if misfit > FEASIBLE:
         raise ValueError(
             f"A z = b is not feasible: b is {misfit:.1e} of its norm away from the range of A, "
             f"which has rank {len(inside)}. Remove dependent rows, or replace b by its projection"
@@ -104,11 +106,11 @@ class PlainLimits:
         Their multipliers are infinite: Newton's method creeps towards zero there, for ever. The
         others have a positive solution, so their multipliers are finite.
         """
-        if not self.approach(5):
+        if not self.approach(ROUNDS):
             for vanishing in (self.forced, self.vanishing):
                 if (columns := vanishing()).any():
                     self.restrict(~columns)
-                if self.approach(30):
+                if self.approach(ROUNDS):
                     break
             else:
                 raise StuckError("no first point of the path was found")
@@ -121,10 +123,10 @@ class PlainLimits:
         """Newton's method at a fixed start, in coordinates that follow; tell whether it arrives."""
         for _ in range(rounds):
             with suppress(StuckError):
-                self.correct(1e-4, max_steps=20)
+                self.correct(NEAR, max_steps=20)  # then the coordinates may be bad
             self.anchor(self.scaled())
             g, terms = self.misfit(self.q, self.outside(self.q, self.s, self.w))
-            if (np.abs(g / terms) <= 1e-3).all():
+            if (np.abs(g / terms) <= 10 * NEAR).all():
                 return True
         return False
 
@@ -139,15 +141,14 @@ class PlainLimits:
     def vanishing(self):
         """Return which entries vanish on all of ``S``: those that no linear program can lift."""
         suspects = np.ones(len(self.columns), bool)
-        size = max(np.abs(self.basis.rhs).max(), 1e-300)
-        A, b = np.hstack([self.A, self.A]), self.b / size
+        A = np.hstack([self.A, self.A])
         while suspects.any():  # z = z' + z'', and z' <= 1: what may be unbounded is z''
             cost = np.concatenate([-1.0 * suspects, np.zeros(len(suspects))])
             bounds = [(0, 1)] * len(suspects) + [(0, None)] * len(suspects)
-            lifted = linprog(cost, A_eq=A, b_eq=b, bounds=bounds, method="highs")
+            lifted = linprog(cost, A_eq=A, b_eq=self.b, bounds=bounds, method="highs")
             if lifted.status != 0:
                 raise StuckError("no linear program says which entries vanish on all solutions")
-            possible = suspects & (lifted.x[: len(suspects)] > 1e-7)
+            possible = suspects & (lifted.x[: len(suspects)] > LIFTED)
             if not possible.any():
                 return suspects
             suspects &= ~possible
@@ -156,7 +157,7 @@ class PlainLimits:
     def restrict(self, keep):
         """Keep only some columns, if they can solve ``A z = b`` by themselves."""
         A = self.A[:, keep]
-        if outside_range(A[:, pivots(A)], self.b) > 1e-13:
+        if outside_range(A[:, pivots(A)], self.b) > SPANNED:
             raise StuckError("some entries are nearly zero on all solutions")
         self.A = A
         self.columns, self.log_beta = self.columns[keep], self.log_beta[keep]
@@ -164,7 +165,7 @@ class PlainLimits:
 
     def anchor(self, log_z):
         """Take the columns of greatest weight at a point of the path as coordinates."""
-        inside = self.basis.exchange((1 + self.gamma) * np.maximum(log_z, log_z.max() - 1e15))
+        inside = self.basis.exchange((1 + self.gamma) * log_z)
         if set(inside) != set(self.basis.inside):
             self.basis = Basis(self.A, self.b, inside)
         self.q = log_z[self.basis.inside]
@@ -174,7 +175,7 @@ class PlainLimits:
 
         For depth 2 those of ``s + w``.
         """
-        noise = 4 * EPS * (1 + np.abs(self.log_beta).max())
+        noise = 4 * EPS * (1 + np.abs(self.log_beta).max())  # of logarithms, and their powers
         if self.gamma == 0:
             return self.basis.reduced(w, noise) + s * self.basis.ones, 0.0
         power = np.exp(self.gamma * (w - w.max()))
@@ -236,7 +237,7 @@ class PlainLimits:
                 raise StuckError("the path left its domain")
             if worst <= tol:
                 return p
-            found = self.search(*self.newton(p, lambda _, g=g: g), g, worst)
+            found = self.search(self.newton(p, lambda _, g=g: g)[0], g, worst)
             if found is None:
                 if worst > ROUNDED:
                     raise StuckError(f"no Newton step reduces the misfit {worst:.0e}")
@@ -245,51 +246,48 @@ class PlainLimits:
             self.n_steps += 1
         raise StuckError(f"{max_steps} Newton steps left a misfit of {worst:.0e}")
 
-    def search(self, dq, dp, g, worst):
+    def search(self, dq, g, worst):
         """Return a point along Newton's direction, straight in ``y``, where enough is gained."""
-        # The fastest growing entry grows at most twentyfold.
-        fastest = max(dq.max(), dp.max(initial=0.0), TINY)
-        t = min(1.0, -box_cox(-3.0, self.gamma) / fastest)
-        weights = np.exp((1 - self.gamma) * (self.q - self.q.max()))
+        t = 1.0
+        weights = np.exp((1 - self.gamma) * self.q)
         descent = -(g * weights) @ dq
-        for _ in range(30):
+        for _ in range(30):  # 1e-9 of a step gains nothing
             q = self.q + box_cox_log(t * dq, self.gamma)
             p = self.outside(q, self.s, self.w)
             g_trial, terms = self.misfit(q, p)
             # the slope of the dual objective, which is convex: negative until its minimum
             left = -(g_trial * np.exp(q - self.q) * weights) @ dq
-            fewer = np.abs(g_trial / terms).max() < (1 - 0.3 * t) * worst
-            if fewer or (worst > 1e-6 and descent * (1 + 1e-9) <= left <= -0.5 * descent):
+            fewer = np.abs(g_trial / terms).max() < (1 - 0.3 * t) * worst  # promised: 1 - t
+            if fewer or (worst > SLOPED and left <= -0.5 * descent):  # half as steep, uphill
                 return q, p, g_trial, terms
             t /= 2
         return None
 
     def move_to(self, s, w=None):
-        """Follow the path to another start, in steps whose prediction misses by at most 30 %."""
+        """Follow the path to another start, in steps whose prediction is good enough."""
         w = self.w if w is None else w
-        p, reach = self.correct(1e-4), np.inf
+        p = self.correct(NEAR)
         while self.s != s or self.w is not w:
             if self.n_steps > MAX_STEPS:
                 raise StuckError("the path is too long")
             self.anchor(self.scaled(p))
             ds, dw = s - self.s, w - self.w
             rate = self.tangent(self.outside(self.q, self.s, self.w), ds, dw)[0]
-            share = min(1.0, 4 * reach / (abs(ds) + np.abs(dw).max()))
+            share = 1.0
             while True:
                 there = (s, w) if share == 1 else (self.s + share * ds, self.w + share * dw)
                 q = self.q + share * rate
                 g, terms = self.misfit(q, self.outside(q, *there))
-                if (np.abs(g / terms) <= 0.3).all():  # false for NaN
+                if (np.abs(g / terms) <= PREDICTED).all():  # false for NaN
                     break
                 share /= 2
-                if share < 1e-12:
+                if share < 1e-12:  # steps that small never end
                     raise StuckError("the path turns too fast")
-            reach = share * (abs(ds) + np.abs(dw).max())
             self.q, (self.s, self.w) = q, there
             self.n_steps += 1
-            p = self.correct(1e-4)
+            p = self.correct(NEAR)
         self.anchor(self.scaled(p))
-        self.correct(1e-14)
+        self.correct(EXACT)
 
     def tangent(self, p, ds, dw):
         """Return the change of ``log z_B`` and ``log z_N`` per change of the start on the path."""
@@ -325,16 +323,15 @@ class PlainLimits:
     def whole(self):
         """Return ``log z`` in the order of the columns, in the units of the problem.
 
-        What rounding leaves of the misfit, in the basis and in ``A z = b``, ``z_B`` takes.
+        What rounding leaves of the misfit of ``A z = b``, ``z_B`` takes.
         """
         p, inside = self.outside(self.q, self.s, self.w), self.basis.inside
         log_z = self.scaled(p)
-        log_z[inside] += np.log1p(self.misfit(self.q, p)[0])
         z = np.exp(log_z)
-        if np.isfinite(z).all():
+        if np.isfinite(z).all():  # not so where the path got stuck
             change = self.basis.solve(self.b - self.A @ z) / z[inside]
-            # of small entries the rounding of large ones says nothing
-            log_z[inside] += np.where(z[inside] > 1e-6 * z.max(), np.clip(change, -1e-4, 1e-4), 0.0)
+            # of entries below 1e-6 of the largest its rounding, 1e-16, says less than 1e-10
+            log_z[inside] += np.where(z[inside] > 1e-6 * z.max(), change, 0.0)
         return log_z + self.log_size
 
     def scaled(self, p=None):

@@ -1,0 +1,224 @@
+"""Each guard of the certified limits is missed where it is taken out.
+
+A guard is given by what stands in the source and what stands there without it, and by an instance
+whose limit is right by the referee. Without the guard another status, or another limit, comes out.
+"""
+
+import inspect
+import sys
+import textwrap
+from functools import cache
+
+import hostile
+import numpy as np
+import pytest
+
+import wnlib as wn
+from wnlib import bases, certificates, plain_limits
+
+LIMITS = sys.modules["wnlib.limits"]  # ``wnlib.limit`` names what users call
+MODULES = (bases, plain_limits, LIMITS, certificates)
+CONVERGED, UNFINISHED = wn.Status.CONVERGED, wn.Status.UNFINISHED
+Basis, Path = bases.Basis, plain_limits.PlainLimits
+
+
+def instance(depth, A, solution, x0, ratio=None, signed=False):
+    """Return an instance that the referee can judge."""
+    A, solution = np.array(A, dtype=float), np.array(solution, dtype=float)
+    b = hostile._measure(A, solution)
+    x0 = np.array(x0, dtype=float)
+    return hostile.Instance(
+        "", "by hand", depth, ratio, signed, A, b, x0, solution, 0.0, len(A), True
+    )
+
+
+SIMPLEX = np.array([[1.0, 1.0, 1.0, 1.0], [0.125, 0.375, 0.625, 0.25]])
+MIXED = np.array([[1.0, 1.0], [1.0, 1.0 + 2.0**-13]])  # nearly dependent rows, exact as floats
+BLOCKS = [[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]]
+BY_HAND = {
+    # all starts are equal, and a row of ones measures their sum: they tie at every scale
+    "tie": instance(3, SIMPLEX, [0.25] * 4, [1e-40] * 4),
+    "tie, mixed rows": instance(3, MIXED @ SIMPLEX, [0.25] * 4, [1e-40] * 4),
+    # two entries that nothing measures but their difference, 0: they remain at 1e-520
+    "far apart": instance(4, BLOCKS, [0.5, 0.5, 0.0, 0.0], [0.5, 0.7, 1e-130, 1e-130]),
+    "small": instance(3, np.abs(BLOCKS), [0.5, 0.5, 2.0**-31, 2.0**-31], [0.5, 0.7, 1.0, 2.0]),
+    "zero row": instance(2, [[1.0, 1.0], [0.0, 0.0]], [0.5, 0.5], [0.5, 0.7]),
+    "large unit": instance(2, [[1e-100, 2e-100]], [1e200, 1e199], [0.5, 0.7]),
+    "small unit": instance(2, [[1e100, 2e100]], [1e-200, 1e-201], [0.5, 0.7]),
+    "one": instance(2, [[1.0]], [1.0], [0.5], ratio=0.1),
+    "parallel": instance(20, [[1.0, -1.0]], [1.0, 0.0], [1e6, 2e6]),
+}
+
+# what it sees, where, what, what without it, instance: by hand, or seed and number of the draw
+GUARDS = [
+    ("the rank", bases, "pivots", "max(A.shape) * EPS", "0", (0, 411)),
+    ("one refinement of W", Basis, "__init__",
+     "W += self.solve(targets - A[:, self.inside] @ W)", "pass", (0, 160)),
+    ("zeros of W", Basis, "__init__", "np.abs(W) <= error", "np.abs(W) < 0", (1, 104)),
+    ("zeros of reduced costs", Basis, "reduced",
+     "np.abs(value) <= rounding", "np.abs(value) < 0", "tie, mixed rows"),
+    ("the error of W in reduced costs", Basis, "reduced",
+     "rounding += np.abs(inside) @ self.error", "pass", "tie, mixed rows"),
+    ("a wide range of entries", Basis, "spread",
+     "top - inside.min() < RANGE", "True", "far apart"),
+    ("zeros of W in a wide range", Basis, "spread",
+     "np.where(self.W != 0, outside - inside[:, None], 0.0)", "outside - inside[:, None]",
+     "far apart"),
+    ("places are exchanged", Basis, "exchange", "50 * len(inside) + 100", "0", (0, 411)),
+    ("more than once", Basis, "exchange", "50 * len(inside) + 100", "1", (1, 402)),
+    ("nothing to exchange", Basis, "exchange",
+     "50 * len(inside) + 100 if G.size else 0", "50 * len(inside) + 100", "one"),
+    ("the weight of a basis is a square", Basis, "exchange",
+     "log_weight / 2", "log_weight * 1", (0, 160)),
+    ("columns from large to small", Basis, "exchange",
+     'inside[np.argsort(-log_weight[inside], kind="stable")]', "inside", (0, 440)),
+    ("crowded entries", None, "CROWDED", None, 1e6, (0, 179)),
+    ("the range of floats", None, "RANGE", None, 1e300, (0, 219)),
+    ("rows of one size", plain_limits, "row_space",
+     "np.exp2(-np.rint(np.log2(np.where(sizes > 0, sizes, 1.0))))", "np.ones(len(A))", (0, 219)),
+    ("a row of zeros", plain_limits, "row_space",
+     "np.where(sizes > 0, sizes, 1.0)", "sizes", "zero row"),
+    ("b of order one", plain_limits, "row_space",
+     "np.rint(np.log2(np.abs(b).max()))", "0.0", "large unit"),
+    ("a start of the size of the solutions", Path, "reset",
+     "np.log(np.linalg.norm(self.basis.rhs) / np.sqrt(len(self.w)))", "0.0", (0, 386)),
+    ("the path is reached", Path, "find_interior",
+     "if not self.approach(ROUNDS):\n        vanishing", "if False:\n        vanishing",
+     (0, 179)),
+    ("what vanishes is left out", Path, "find_interior", "vanishing.any()", "False", (0, 179)),
+    ("small is not zero", Path, "find_interior",
+     "if not self.approach(ROUNDS):\n        vanishing", "if True:\n        vanishing", "small"),
+    ("rounds enough", None, "ROUNDS", None, 1, "small"),
+    ("coordinates follow", Path, "approach", "self.anchor(self.scaled())", "pass", (0, 179)),
+    ("steps in each round", Path, "approach", "max_steps=20", "max_steps=5", "small"),
+    ("a misfit is near", Path, "approach", "correct(NEAR", "correct(1e-1", (0, 411)),
+    ("arrived", Path, "approach", "10 * NEAR * terms", "np.inf", (0, 179)),
+    ("z'' is unbounded", Path, "vanishing", "[(0, None)]", "[(0, 0)]", (0, 347)),
+    ("z' is bounded", Path, "vanishing", "[(0, 1)]", "[(0, None)]", (0, 245)),
+    ("each entry is lifted", Path, "vanishing",
+     "suspects &= ~possible", "return suspects & ~possible", (0, 160)),
+    ("gamma in the weights", Path, "anchor", "(1 + self.gamma) *", "", (1, 240)),
+    ("a new basis", Path, "anchor",
+     "set(inside) != set(self.basis.inside)", "False", (0, 411)),
+    ("a unit of reduced costs", Path, "costs", "w - w.max()", "w", (0, 219)),
+    ("a wide range of powers", Path, "outside",
+     "gamma * (q.max() - q.min()) < RANGE", "True", (0, 219)),
+    ("no unit without costs", Path, "outside",
+     "np.where(c != 0, np.maximum(h, unit), h)", "np.maximum(h, unit)", (1, 498)),
+    ("the larger unit", Path, "outside",
+     "np.where(c != 0, np.maximum(h, unit), h)", "h", (0, 285)),
+    ("no cost times infinity", Path, "outside",
+     "np.where(c != 0, c * np.exp(unit - top), 0.0)", "c * np.exp(unit - top)", (1, 498)),
+    ("a wide range in the misfit", Path, "misfit",
+     "top - q.min() < RANGE", "True", "far apart"),
+    ("a misfit of rounding is none", None, "ROUNDED", None, 1e-14, (1, 207)),
+    ("a step must gain", Path, "search", "if fewer or", "if True or", (1, 207)),
+    ("or go down", Path, "search", "if fewer or (worst > SLOPED and left <= -0.5 * descent)",
+     "if fewer", (0, 425)),
+    ("slopes of rounding say nothing", None, "SLOPED", None, 0.0, (1, 207)),
+    ("straight in y", Path, "search", "box_cox_log(t * dq, self.gamma)", "t * dq", (1, 392)),
+    ("shorter steps", Path, "search", "range(30)", "range(1)", (1, 34)),
+    ("steps enough", None, "MAX_STEPS", None, 100, (1, 207)),
+    ("a prediction must be good", Path, "move_to",
+     "(np.abs(g) <= PREDICTED * terms).all()", "True", (0, 411)),
+    ("coordinates follow the path", Path, "move_to",
+     "    self.anchor(self.scaled(p))\n        ds", "    ds", (1, 445)),
+    ("the end is exact", None, "EXACT", None, 1e-6, "zero row"),
+    ("no change times infinity", Path, "tangent",
+     "np.where(change != 0, change * np.exp(gamma * (self.s + top + p)), 0.0)",
+     "change * np.exp(gamma * (self.s + top + p))", (1, 498)),
+    ("z solves A z = b", Path, "whole", "np.isfinite(z).all()", "False", (0, 441)),
+    ("an infinite z", Path, "whole", "np.isfinite(z).all()", "True", (1, 411)),
+    ("small entries", Path, "whole", "z[inside] > 1e-6 * z.max()", "True", "far apart"),
+    ("multipliers of the problem's rows", Path, "multipliers", " * self.row_scale", "",
+     "large unit"),
+    ("a residual of float weights", None, "LIMIT_RESIDUAL", None, 1e-16, (0, 339)),
+    ("rounding of large parts", LIMITS, "_certified",
+     "max(LIMIT_RESIDUAL, rounding * sums)", "LIMIT_RESIDUAL", "parallel"),
+    ("four roundings", LIMITS, "_certified", "4 * flow.depth", "1 * flow.depth", (0, 475)),
+    ("squares out of range", LIMITS, "_certified",
+     "size = stacked.max()", "size = 1.0", "small unit"),
+    ("steps to the root", None, "MAX_ROOT_STEPS", None, 5, (1, 251)),
+    ("steps to the root are bounded", LIMITS, "_log_rho",
+     "-reach, reach", "-np.inf, np.inf", (1, 440)),
+    ("no warnings", LIMITS, "_limit_one", 'all="ignore"', 'under="ignore"', (0, 411)),
+    ("rows of one size in the certificate", certificates, "relative_gap",
+     "np.where(rows > 0, rows, 1.0)", "np.ones_like(rows)", (0, 219)),
+    ("a row of zeros in the certificate", certificates, "relative_gap",
+     "np.where(rows > 0, rows, 1.0)", "rows", "zero row"),
+    ("rounding of y", certificates, "relative_gap",
+     "np.maximum(np.abs(y - here) - noise, 0.0)", "np.abs(y - here)", (0, 411)),
+    ("rounding of the start's logarithm", certificates, "relative_gap",
+     "(1 + gamma * np.abs(log_start)) * c", "c", (0, 97)),
+    ("a unit of multipliers: the start", certificates, "unit_of_multipliers",
+     "max(-log_start.min(), -np.log(stacked.max()))", "-np.log(stacked.max())", (0, 285)),
+    ("a unit of multipliers: the limit", certificates, "unit_of_multipliers",
+     "max(-log_start.min(), -np.log(stacked.max()))", "-log_start.min()", (1, 36)),
+    ("infinite over infinite", certificates, "relative_gap",
+     "np.where(y == here, 1.0, y / here)", "y / here", (0, 285)),
+    ("terms of zeros above depth 2", certificates, "relative_gap",
+     "np.where(np.isfinite(here), terms, unused)", "terms", (0, 285)),
+    ("terms of zeros at depth 2", certificates, "relative_gap",
+     "np.where(stacked > 0, stacked * _entropy(y - here), np.exp(-(c + pull)))",
+     "stacked * _entropy(y - here)", "small unit"),
+    ("nothing is hidden", certificates, "_determined", "not hidden.any()", "False", "small"),
+    ("the hidden may be determined", certificates, "_determined",
+     "sigma[-1] < INDEPENDENT * sigma[0]", "True", "tie"),
+    ("nearly dependent is independent", None, "INDEPENDENT", None, 1e-2, "tie, mixed rows"),
+]  # fmt: skip
+
+
+# The referee takes long for these, up to a minute: they have their certificate only.
+CERTIFIED = {(0, 160), (0, 386), (0, 440), (0, 475), (1, 392), (1, 411)}
+
+
+@cache
+def judged(key):
+    """Return an instance, after the referee has found its limit to be right."""
+    drawn = BY_HAND[key] if isinstance(key, str) else hostile.draw(*key)
+    if key not in CERTIFIED:
+        verdict = hostile.judge(drawn)
+        assert verdict.verdict == hostile.RIGHT, verdict
+    answer = drawn.call()
+    assert (np.atleast_1d(answer.status) != UNFINISHED).all(), answer.message
+    return drawn, answer
+
+
+def without(patch, owner, name, old, new):
+    """Replace a constant, or a function by what its source says with a change."""
+    if owner is None:
+        for module in MODULES:
+            if hasattr(module, name):
+                patch.setattr(module, name, new)
+        return
+    function = getattr(owner, name)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(old) == 1, f"{name} does not say {old!r}, or more than once"
+    scope, module = {}, sys.modules[function.__module__]
+    exec(source.replace(old, new), vars(module), scope)
+    for place in (owner, *MODULES):
+        if getattr(place, name, None) is function:
+            patch.setattr(place, name, scope[name])
+
+
+def same(one, other):
+    """Tell whether two answers agree: statuses, and limits to 1e-6."""
+    if (np.atleast_1d(one.status) != np.atleast_1d(other.status)).any():
+        return False
+    size = np.abs(one.stacked).max(axis=-1, keepdims=True)
+    return bool((np.abs(one.stacked - other.stacked) <= 1e-6 * size).all())
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "old", "new", "key"), [g[1:] for g in GUARDS], ids=[g[0] for g in GUARDS]
+)
+def test_a_guard_is_missed(owner, name, old, new, key, monkeypatch):
+    drawn, right = judged(key)
+    if (np.atleast_1d(right.status) == CONVERGED).all():  # known, and slow to find out again
+        monkeypatch.setattr(LIMITS.stalling, "vanishing", lambda *_: False)
+    without(monkeypatch, owner, name, old, new)
+    try:
+        answer = drawn.call()
+    except (ValueError, IndexError, RuntimeWarning):
+        return  # a guard kept it from that
+    assert not same(right, answer)
