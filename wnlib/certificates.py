@@ -9,9 +9,9 @@ the excess of the divergence at ``z`` by a sum of terms that are never negative,
 
 with ``gamma = 1 - 2/L`` and ``y > 0``; the sum is zero at the limit only. Let ``p = y^{-1/gamma}``
 for L > 2, too: it is the limit from ``beta / rho`` for the measurements ``A p``. If ``z`` is
-``e^delta`` times ``p``, a term is, to leading order, ``z delta^2 / 2`` (``gamma z^{2/L} delta^2 / 2``
-for L > 2). The *relative gap* is the sum over that of the factors before ``delta^2 / 2``: a mean
-of ``delta^2 / 2``.
+``e^delta`` times ``p``, a term is, to leading order, ``z delta^2 / 2``, and for L > 2
+``gamma z^{2/L} delta^2 / 2``. The *relative gap* is the sum over that of the factors before
+``delta^2 / 2``: a mean of ``delta^2 / 2``.
 
 Rounding hides which point of ``S`` it is where many orders of magnitude lie between ``z`` and
 ``beta / rho``: ``y`` then is a difference of large numbers. If the columns of ``A`` at such
