@@ -8,7 +8,7 @@ To find a sparse ``z`` with ``A z = b``::
     problem = wn.Problem(A, b)                    # signed=True if entries may be negative
     x0 = wn.initial_weights(problem, scale=0.1, seed=0)
     found = wn.limit(wn.WeightNormFlow(depth=2, ratio=0.1), problem, x0)
-    found.effective                               # z; look at found.status and found.residual
+    found.effective                               # z; found.status says whether it is certified
 
 The smaller the ratio, the nearer to the smallest l1 norm, as long as ``|x0|^2`` is below that norm;
 ``wn.min_l1(problem)`` says what it is. Noise in ``b`` is fitted as well: nothing here smooths it.

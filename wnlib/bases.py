@@ -46,7 +46,8 @@ class Basis:
         W[vanishing] = error[vanishing] = 0.0
         self.W, self.rhs, self.error = W[:, :-1].copy(), W[:, -1], error[:, :-1]
         self.sizes = np.abs(self.W)
-        self.log_rhs, self.sign_rhs = np.log(np.abs(self.rhs)), np.sign(self.rhs)
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is used as such
+            self.log_rhs, self.sign_rhs = np.log(np.abs(self.rhs)), np.sign(self.rhs)
         self.ones = self.reduced(np.ones(A.shape[1]), 4 * EPS)
 
     def solve(self, b):
@@ -89,5 +90,4 @@ class Basis:
             pivoted[i] = row
             pivoted[i, j] = 1 / column[i]
             G, inside[i], outside[j] = pivoted, outside[j], inside[i]
-        # from large to small: elimination without growth keeps graded equations accurate
-        return inside[np.argsort(-log_weight[inside], kind="stable")]
+        return inside

@@ -23,7 +23,7 @@ import numpy as np
 
 from wnlib.bases import EPS, Basis, pivots
 
-RESOLVED = 1e-8  # a delta known to that is known: half its square is within any tolerance
+RESOLVED = 1e-7  # a delta known to that is known: half its square is within any tolerance
 UNSEEN = 100.0  # times its rounding, ``y`` may be off where it is not seen anyway
 INDEPENDENT = 1e-10  # singular values above that share determine entries to about RESOLVED
 
@@ -69,12 +69,13 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
             noise = 4 * EPS * ((1 + gamma * np.abs(log_start)) * c + sizes)
             pull = -pull
         known = 1.0 if depth == 2 else here
-        hidden = (noise > RESOLVED * known) & (stacked > 0)
+        share = stacked ** (2 / depth)
+        hidden = (np.sqrt(share / share.sum()) * noise > RESOLVED * known) & (stacked > 0)
         noise = np.where(hidden, UNSEEN * noise, noise)
         y = c + pull
         y = here + np.sign(y - here) * np.maximum(np.abs(y - here) - noise, 0.0)
         if depth == 2:
-            terms = np.where(stacked > 0, stacked * _entropy(here - y), np.exp(-(c + pull)))
+            terms = np.where(stacked > 0, stacked * _entropy(y - here), np.exp(-(c + pull)))
             scale = stacked.sum()
         else:
             value, log_y = stacked ** (2 / depth), np.log(np.maximum(c + pull + noise, 0.0))

@@ -28,7 +28,7 @@ from wnlib.threads import one_blas_thread
 from wnlib.trajectories import Result, Status
 
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless rounding forbids it
-LIMIT_GAP = 1e-16  # entries off by 1e-8 in the mean from a limit for measurements as near
+LIMIT_GAP = 1e-14  # entries off by 1.4e-7 in the mean from a limit for measurements as near
 MAX_ROOT_STEPS = 200  # typical are 4 to 12
 ROOT_ERROR = 1e-8  # relative, of the limit, by the error of log rho
 CANCELLED = 1e-6  # relative error of z_plus - z_minus by the rounding of both
@@ -85,8 +85,8 @@ def limit(flow, problem, x0):
     -------
     Limit
         CONVERGED: the weights solve ``A z = b`` to a relative residual of 1e-12, or as well as
-        their own rounding allows (see Notes), and their ``gap`` is at most 1e-16: they are the
-        limit, for measurements that differ by no more than rounding and 1e-8. STALLED: the radius
+        their own rounding allows (see Notes), and their ``gap`` is at most 1e-14: they are the
+        limit, for measurements that differ by no more than rounding and 1.4e-7. STALLED: the radius
         of the weight-normalized flow tends to zero; the weights returned are zero. UNFINISHED: no
         certificate, and ``message`` says why; the weights are the best that was found.
 
@@ -208,7 +208,8 @@ def _certified(flow, problem, path, log_rho, error, x0):
     effective = problem.readout(stacked)
     rounding = 4 * flow.depth * EPS  # of x^L, relative
     sums = np.linalg.norm(np.abs(problem.network_matrix) @ stacked) / np.linalg.norm(problem.b)
-    cancelled = rounding * np.linalg.norm(stacked) / np.linalg.norm(effective)
+    size = stacked.max()  # squares of z itself may leave the range of floats
+    cancelled = rounding * np.linalg.norm(stacked / size) / np.linalg.norm(effective / size)
     faults = [
         (problem.residual(effective), max(LIMIT_RESIDUAL, rounding * sums), RESIDUAL_FAULT),
         (cancelled, CANCELLED, CANCELLED_FAULT),

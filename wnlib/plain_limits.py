@@ -105,10 +105,12 @@ class PlainLimits:
         others have a positive solution, so their multipliers are finite.
         """
         if not self.approach(5):
-            vanishing = self.vanishing()
-            if vanishing.any():
-                self.restrict(~vanishing)
-            if not self.approach(30):
+            for vanishing in (self.forced, self.vanishing):
+                if (columns := vanishing()).any():
+                    self.restrict(~columns)
+                if self.approach(30):
+                    break
+            else:
                 raise StuckError("no first point of the path was found")
         # The way to an uneven start leads through larger ones: among small ones, where columns
         # come to tie, the path turns at once.
@@ -125,6 +127,14 @@ class PlainLimits:
             if (np.abs(g / terms) <= 1e-3).all():
                 return True
         return False
+
+    def forced(self):
+        """Return which entries a row of the basis forces to vanish: ``z_B + W z_N = 0``, W >= 0."""
+        basis, columns = self.basis, np.zeros(len(self.columns), bool)
+        rows = (basis.rhs == 0) & (basis.W >= 0).all(axis=1)
+        columns[basis.inside[rows]] = True
+        columns[basis.outside[basis.W[rows].any(axis=0)]] = True
+        return columns
 
     def vanishing(self):
         """Return which entries vanish on all of ``S``: those that no linear program can lift."""
