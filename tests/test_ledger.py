@@ -293,7 +293,7 @@ LIES = {
     ),
     "a divergence of another depth": (
         (invariants, "divergence", lambda f: lambda z, log_x, L: f(z, log_x, L + 0.5)),
-        ("lem-plain-bounded", "thm-plain-limit"),
+        ("lem-plain-bounded", "thm-plain-limit", "prop-certified-limit"),
     ),
     "the arithmetic mean": (
         (invariants, "logarithmic_mean", lambda f: lambda a, b: (a + b) / 2),
@@ -301,7 +301,7 @@ LIES = {
     ),
     "another solution for the limit": (
         (instances, "limit", another_solution),
-        ("thm-plain-limit", "prop-wn-limit"),
+        ("thm-plain-limit", "prop-certified-limit", "prop-wn-limit"),
     ),
     "nothing stalls": (
         (stalling, "vanishing", lambda f: lambda *a: False),

@@ -150,3 +150,24 @@ def test_a_solver_that_fails_is_followed_by_the_other(monkeypatch):
     monkeypatch.setattr(linear_program, "linprog", fails_first)
     assert wn.min_l1(problem).status is wn.Status.CONVERGED
     assert methods[:2] == ["highs", "highs-ipm"]
+
+
+def test_a_solver_that_cycles_is_stopped():
+    """The interior point method's crossover goes on for ever in the third round."""
+    rows = [
+        "11001011011",
+        "00010110111",
+        "11010000011",
+        "10001011111",
+        "10101010110",
+    ]
+    b = [
+        -1.3729030635007935,
+        -1.5117429474923412,
+        -2.603060895301461,
+        -1.3729030268925748,
+        -1.372903056444144,
+    ]
+    problem = wn.Problem([[float(entry) for entry in row] for row in rows], b, signed=True)
+    found = wn.min_l1(problem)
+    assert found.gap < 1e-6

@@ -7,10 +7,11 @@ the excess of the divergence at ``z`` by a sum of terms that are never negative,
     L = 2:   sum z log(z / p) - z + p,                        p = (beta / rho) e^{A^T nu},
     L > 2:   sum y z - (L/2) z^{2/L} + (L-2)/2 y^{-2/(L-2)},  y = (beta / rho)^{-gamma} - A^T nu,
 
-with ``gamma = 1 - 2/L`` and ``y > 0``; the sum is zero at the limit only. A term is, to leading
-order, ``z delta^2 / 2`` (``gamma z^{2/L} delta^2 / 2`` for L > 2), if the entry would be exact
-after a change of its start by the factor ``e^delta``. The *relative gap* is the sum over that of
-the factors before ``delta^2 / 2``: a mean of ``delta^2 / 2``.
+with ``gamma = 1 - 2/L`` and ``y > 0``; the sum is zero at the limit only. Let ``p = y^{-1/gamma}``
+for L > 2, too: it is the limit from ``beta / rho`` for the measurements ``A p``. If ``z`` is
+``e^delta`` times ``p``, a term is, to leading order, ``z delta^2 / 2``, and for L > 2
+``gamma z^{2/L} delta^2 / 2``. The *relative gap* is the sum over that of the factors before
+``delta^2 / 2``: a mean of ``delta^2 / 2``.
 
 Rounding hides which point of ``S`` it is where many orders of magnitude lie between ``z`` and
 ``beta / rho``: ``y`` then is a difference of large numbers. If the columns of ``A`` at such

@@ -28,7 +28,7 @@ from wnlib.threads import one_blas_thread
 from wnlib.trajectories import Result, Status
 
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless rounding forbids it
-LIMIT_GAP = 1e-14  # exact for a start whose entries are off by 1.4e-7 in the mean
+LIMIT_GAP = 1e-14  # entries off by 1.4e-7 in the mean from a limit for measurements as near
 MAX_ROOT_STEPS = 200  # typical are 4 to 12
 ROOT_ERROR = 1e-8  # relative, of the limit, by the error of log rho
 CANCELLED = 1e-6  # relative error of z_plus - z_minus by the rounding of both
@@ -54,8 +54,8 @@ class Limit(Result):
         Newton steps.
     gap : float or numpy.ndarray, shape (starts,)
         Relative Fenchel gap (:mod:`wnlib.certificates`) of the limit as the Bregman projection of
-        ``x0^L / rho``: a mean of ``delta^2 / 2``, if each entry would be exact from a start changed
-        by the factor ``e^delta``. NaN where there is no limit to certify.
+        ``x0^L / rho``: a mean of ``delta^2 / 2``, if entries are off by factors ``e^delta`` from
+        the exact limit for measurements as near. NaN where there is no limit to certify.
     multipliers : numpy.ndarray, shape (n_measurements,) or (starts, n_measurements)
         The multipliers that show it, in the unit of
         :func:`wnlib.certificates.unit_of_multipliers`.
@@ -86,7 +86,7 @@ def limit(flow, problem, x0):
     Limit
         CONVERGED: the weights solve ``A z = b`` to a relative residual of 1e-12, or as well as
         their own rounding allows (see Notes), and their ``gap`` is at most 1e-14: they are the
-        limit, from a start that differs by no more than rounding and 1.4e-7. STALLED: the radius
+        limit, for measurements that differ by no more than rounding and 1.4e-7. STALLED: the radius
         of the weight-normalized flow tends to zero; the weights returned are zero. UNFINISHED: no
         certificate, and ``message`` says why; the weights are the best that was found.
 

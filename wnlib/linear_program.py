@@ -18,6 +18,7 @@ from wnlib.trajectories import Status
 CERTIFIED = 1e-9  # relative gap; that of a good answer is 1e-10 to 1e-16
 ROUNDING = 2e-15  # as near to solving A z = b as floats come: the norm may hang on every digit of b
 ENOUGH = 0.5  # of what certifies: the next round takes as long as this one
+MAX_PIVOTS = 100  # per row and column: HiGHS may cycle for ever; ordinary programs need 0.4
 ROUNDS = 3  # each gains some six digits, of sixteen; more change no verdict
 FAR = 1e6  # magnified costs and bounds beyond are out of reach; HiGHS fails on those of 1e10
 METHODS = ("highs", "highs-ipm")  # the second where the first certifies nothing
@@ -178,6 +179,7 @@ class _Program:
                 b_eq=primal * left,
                 bounds=np.stack([-np.minimum(primal * x, FAR), np.full(len(x), np.inf)], axis=1),
                 method=method,
+                options={"maxiter": MAX_PIVOTS * sum(self.S.shape)},
             )
             if step.status != 0:
                 return best, step.message

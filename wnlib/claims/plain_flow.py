@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from wnlib import bounds, invariants
+from wnlib.certificates import unit_of_multipliers
 from wnlib.claims.claim import Claim, Part
 from wnlib.claims.common import (
     INEQUALITY,
@@ -27,9 +28,10 @@ from wnlib.claims.common import (
     tight_instance,
 )
 from wnlib.flows import PlainFlow
-from wnlib.instances import hard_instance, random_depth
+from wnlib.instances import Instance, hard_instance, random_depth
 from wnlib.limits import limit
 from wnlib.problems import Problem
+from wnlib.trajectories import Status
 
 
 def _point(instance):
@@ -158,6 +160,77 @@ def _fading(instance, power):
     run = instance.run
     product = run.times * misfits(run) ** power
     return product[-1] / product.max()
+
+
+def _plain_or_equal(rng):
+    """Draw an instance; one in four with two weights, on which the bound is nearly attained."""
+    if rng.integers(4):
+        return plain(rng)
+    scale, ones = np.exp(rng.uniform(-3, 3)), np.ones(2)
+    return Instance(PlainFlow(random_depth(rng)), Problem([ones], [scale]), ones)
+
+
+def _log_dual(log_start, pull, depth):
+    """Return ``log p`` with ``psi(p) = psi(start) + pull``; None if there is no such ``p``."""
+    gamma = 1 - 2 / depth
+    if depth == 2:
+        return log_start + pull
+    share = pull * np.exp(gamma * log_start)
+    return log_start - np.log1p(-share) / gamma if share.max() < 1 else None
+
+
+def _relative(gap, z, depth):
+    """Return a gap in the unit in which it is a mean of ``delta^2 / 2``."""
+    return gap / ((1 if depth == 2 else 1 - 2 / depth) * np.sum(z ** (2 / depth)))
+
+
+def _certified_gap(instance, log_factor):
+    """Relative gap of the limit, by its weights and multipliers; of another start, if so asked.
+
+    None where ``y = z^{-gamma}`` is a difference of numbers too large for it to be seen.
+    """
+    L, end = instance.flow.depth, instance.reached_limit
+    if end.status is not Status.CONVERGED:
+        return None
+    used = end.stacked > 0
+    z, log_start, gamma = end.stacked[used], L * np.log(instance.x0[used]), 1 - 2 / L
+    unit = np.exp(unit_of_multipliers(L, log_start, z))
+    matrix = instance.problem.network_matrix[:, used]
+    if gamma and np.max(z**gamma * (np.abs(end.multipliers) @ np.abs(matrix))) * unit > 1e7:
+        return None
+    log_start = log_start + log_factor * np.linspace(0, 1, len(z))
+    log_p = _log_dual(log_start, unit * (end.multipliers @ matrix), L)
+    if log_p is None:
+        return np.inf
+    return _relative(float(invariants.divergence(z, log_p / L, L)), z, L)
+
+
+def _another(instance, share):
+    """Return a solution between the end of the run and the shortest one."""
+    return instance.run.stacked + share * (others(instance)[1] - instance.run.stacked)
+
+
+def _pythagoras(instance, share):
+    """Discrepancy of ``D(z, p) = share D(z, end) + D(end, p)``, relative, for some multipliers."""
+    L, log_start = instance.flow.depth, instance.flow.depth * np.log(instance.x0)
+    rows = np.cos(np.arange(len(instance.problem.b)))
+    pull = rows @ instance.problem.network_matrix
+    largest = np.abs(pull * np.exp((1 - 2 / L) * log_start)).max()
+    log_p = _log_dual(log_start, 0.5 * pull / largest, L) / L
+    end, z = instance.run.stacked, _another(instance, 0.5)
+    gap = invariants.divergence(z, log_p, L)
+    parts = share * invariants.divergence(z, instance.run.log_path[-1], L)
+    return abs(gap - parts - invariants.divergence(end, log_p, L)) / gap
+
+
+def _distance(instance, factor):
+    """Distance of a solution from the end of the run over a factor times its bound by the gap."""
+    L, z, end = instance.flow.depth, _another(instance, 0.01), instance.run
+    gap = _relative(float(invariants.divergence(z, end.log_path[-1], L)), z, L)
+    power = 2 - 2 / L
+    size = np.sum(z**power) ** (1 / power)
+    s = np.sqrt(2 * gap * np.sum(z ** (2 / L)) / size ** (2 / L))
+    return np.abs(z - end.stacked).sum() * (1 - s) / (s * factor * size) if s < 1 else 0.0
 
 
 def _plain_or_tight(rng):
@@ -395,6 +468,58 @@ CLAIMS = (
                 measure=lambda i: _fading(i, 2),
                 twin="t |e| tends to 0",
                 measure_twin=lambda i: _fading(i, 1),
+            ),
+        ),
+    ),
+    Claim(
+        label="prop-certified-limit",
+        statement="For any multipliers, with p their point: D(z, p) is D(z, x_inf) + D(x_inf, p) "
+        "for each solution z, so it bounds the distance of z from the limit.",
+        sample=_plain_or_equal,
+        parts=(
+            Part(
+                name="gap",
+                kind="exact",
+                measured="relative gap of the limit, by its weights and multipliers alone",
+                threshold=1e-12,
+                reason="rounding of the multipliers, where it is seen at all: delta < 1e-7",
+                applies=arrives,
+                measure=lambda i: _certified_gap(i, 0.0),
+                twin="from a start that differs by up to 1 %",
+                measure_twin=lambda i: _certified_gap(i, 0.01),
+            ),
+            Part(
+                name="certified",
+                kind="exact",
+                measured="relative distance between the end of the run and the certified limit",
+                threshold=1e-6,
+                reason=INTEGRATION,
+                applies=arrives,
+                measure=lambda i: distance_to_end(i, i.reached_limit),
+                twin="the mirror map of depth L + 1",
+                measure_twin=lambda i: distance_to_end(i, _other_depth(i)),
+            ),
+            Part(
+                name="two parts",
+                kind="exact",
+                measured="relative difference of D(z, p) and D(z, x_inf) + D(x_inf, p)",
+                threshold=1e-6,
+                reason=INTEGRATION,
+                applies=arrives,
+                measure=lambda i: _pythagoras(i, 1.0),
+                twin="D(z, p) is D(x_inf, p)",
+                measure_twin=lambda i: _pythagoras(i, 0.0),
+            ),
+            Part(
+                name="distance",
+                kind="upper",
+                measured="distance of a solution from the end of the run / what its gap allows",
+                threshold=1 + 1e-4,
+                reason="an inequality; the distance is 1 % of that of a shortest solution",
+                applies=arrives,
+                measure=lambda i: _distance(i, 1.0),
+                twin="0.9 of that",
+                measure_twin=lambda i: _distance(i, 0.9),
             ),
         ),
     ),
