@@ -219,3 +219,14 @@ def test_an_inexact_root_is_named(monkeypatch):
     assert limit.message == LIMITS.ROOT_FAULT.format(error) and error > 1e-8
     moved = np.linalg.norm(limit.stacked - right.stacked) / np.linalg.norm(right.stacked)
     assert moved <= error
+
+
+@pytest.mark.parametrize("second", [0.0, 1e-40])
+def test_a_tie_below_rounding_is_no_license(second):
+    """Equal columns and starts: (1/2, 1/2) is the limit, and rounding does not admit (1, 0)."""
+    matrix, log_start, z = np.array([[1.0, 1.0]]), np.log([1e-60, 1e-60]), np.array([1.0, second])
+    unit = unit_of_multipliers(4, log_start, z)
+    multipliers = np.array([np.exp(-log_start[0] / 2 - unit) - np.exp(-unit)])
+    assert relative_gap(matrix, 4, log_start, z, multipliers) > 1e-3
+    half = np.array([0.5, 0.5])
+    assert relative_gap(matrix, 4, log_start, half, multipliers) < 1e-14

@@ -302,3 +302,13 @@ def test_guards_are_needed(monkeypatch, name, guard, without, instance, max_step
     assert with_candidate(*start, max_steps) is right
     monkeypatch.setattr(stalling, guard, without)
     assert with_candidate(*start, max_steps) is not right
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-82, 1e80, 1e100])
+def test_units_decide_nothing(unit):
+    """Products of A and b leave the range of floats; A and b times a unit are the same flow."""
+    flow, x0 = wn.WeightNormFlow(2, 0.1), np.array([1.0, 2.0])
+    converging = wn.Problem([[unit, -0.7 * unit]], [unit])
+    assert not wn.stalls(flow, converging, x0)
+    assert wn.limit(flow, converging, x0).status is wn.Status.CONVERGED
+    assert wn.stalls(wn.WeightNormFlow(2, 1.0), wn.Problem([[unit, 2 * unit]], [-unit]), x0 / 4)

@@ -1,6 +1,7 @@
 """One BLAS thread inside, the caller's number outside, whatever happens in between."""
 
 import inspect
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -137,3 +138,14 @@ def test_roads_take_one_thread_and_restore(road):
     assert SEEN
     assert all(seen == {1} for seen in SEEN)
     assert numbers() == {2}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_has_its_threads_back():
+    """The copy of a process inside a road is not inside: it has the caller's numbers again."""
+    before = numbers()
+    with one_blas_thread:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if numbers() == before else 1)
+    assert os.waitpid(child, 0)[1] == 0

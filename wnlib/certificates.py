@@ -72,6 +72,8 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
         known = 1.0 if depth == 2 else here
         share = stacked ** (2 / depth)
         hidden = (np.sqrt(share / share.sum()) * noise > RESOLVED * known) & (stacked > 0)
+        if depth > 2:  # not to be told from zero, where any z would do
+            hidden |= np.abs(c + pull) <= UNSEEN * noise
         noise = np.where(hidden, UNSEEN * noise, noise)
         y = c + pull
         y = here + np.sign(y - here) * np.maximum(np.abs(y - here) - noise, 0.0)
@@ -84,7 +86,7 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
             unused = (depth - 2) / 2 * np.exp(-2 / depth * (unit + log_y) / gamma)
             terms = np.where(np.isfinite(here), terms, unused)  # zero as a float
             scale = gamma * value.sum()
-    if not _determined(matrix, c, here, hidden, log_z):
+    if not _determined(matrix, c, 1 + np.abs(log_start).max(), here, hidden, log_z):
         return np.inf
     return float(terms.sum() / scale)
 
@@ -103,17 +105,22 @@ def _power_gap(t, depth):
     return np.where(t > 0, np.where(np.abs(e) * (1 + a) < SERIES, near, far), np.inf)
 
 
-def _determined(matrix, c, here, hidden, log_z):
-    """Tell whether entries of which rounding hides ``y`` are the right ones nevertheless."""
+def _determined(matrix, c, digits, here, hidden, log_z):
+    """Tell whether entries of which rounding hides ``y`` are the right ones nevertheless.
+
+    ``c`` is known to a rounding of ``digits``.
+    """
     if not hidden.any():
         return True
     columns, c, here = matrix[:, hidden], c[hidden], here[hidden]
+    if not np.isfinite(here).all():
+        return False  # a zero whose slack is not seen
     basis = Basis(columns, columns[:, 0], pivots(columns))
-    basis = Basis(columns, columns[:, 0], basis.exchange(2 * log_z[hidden]))
+    basis = Basis(columns, columns[:, 0], basis.exchange(2 * np.maximum(log_z[hidden], -1e4)))
     independent = columns[:, basis.inside]
     sigma = np.linalg.svd(independent / np.linalg.norm(independent, axis=0), compute_uv=False)
     if sigma[-1] < INDEPENDENT * sigma[0]:
         return False
-    difference = basis.reduced(here, 4 * EPS) - basis.reduced(c, 4 * EPS)
+    difference = basis.reduced(here, 4 * EPS) - basis.reduced(c, 4 * EPS * digits)
     sizes = here[basis.outside] + np.abs(here[basis.inside]) @ np.abs(basis.W)
     return bool((np.abs(difference) <= RESOLVED * sizes).all())

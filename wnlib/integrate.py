@@ -66,8 +66,8 @@ def integrate(
     -------
     Trajectory
         CONVERGED if the final relative residual is at most ``max(residual_tol, 1e-9)``; STALLED
-        if the radius of weight normalization has fallen a thousandfold, still falls, and the loss
-        is that of zero weights; DIVERGED if the step control failed; MAX_STEPS otherwise. From a
+        if it is certain that the radius tends to zero (:func:`wnlib.stalls`), however far it has
+        come; DIVERGED if the step control failed; MAX_STEPS otherwise. From a
         tiny start and for depth > 2 the step control fails where the flow itself is fine: after a
         wait of ``|x0|^{-(L-2)}`` it moves within moments that floats cannot tell apart.
 

@@ -166,7 +166,6 @@ def certainly_converges(flow, x0, z):
     return bool(np.logaddexp(weighted, integral) <= size - SLACK)
 
 
-@np.errstate(all="ignore")  # what overflows is not certain
 def certainly_stalls(flow, problem, x):
     r"""Tell whether the radius is gone before the direction can turn.
 
@@ -199,9 +198,13 @@ def certainly_stalls(flow, problem, x):
     A, b, L = problem.network_matrix, problem.b, flow.depth
     r = np.linalg.norm(x)
     v_power = (x / r) ** L
+    # In units of the largest entries: products of A and b twice over may be no floats.
+    unit_A, unit_b = np.abs(A).max(), np.abs(b).max()
+    A, b = A / unit_A, b / unit_b
+    size = max(r**L * (unit_A / unit_b), 1.0)
     against = -b @ (A @ v_power) - 8 * EPS * np.abs(b) @ (np.abs(A) @ v_power)  # less rounding
-    longest = np.linalg.norm(A, axis=0).max() * np.linalg.norm(A @ x**L - b)
-    turning = 2 * L * np.abs(b @ A).max() * longest
+    residual = size * np.linalg.norm(A @ v_power * (r**L * (unit_A / unit_b) / size) - b / size)
+    turning = 2 * L * np.abs(b @ A).max() * np.linalg.norm(A, axis=0).max() * residual
     return bool(against > 0 and r**2 * turning <= flow.ratio * against**2)
 
 

@@ -5,6 +5,7 @@ threads each, and where calls alternate between them the idle pool spins against
 second thread then costs a multiple of the time, and beside another busy process far more.
 """
 
+import os
 from contextlib import ContextDecorator
 from functools import cache
 from threading import Lock
@@ -57,5 +58,14 @@ class _OneBlasThread(ContextDecorator):
                 _set_numbers(self._numbers)
         return False
 
+    def _forget(self):
+        """Start anew in a forked child, where nobody is inside any more, with all threads."""
+        self._lock = Lock()
+        if self._inside > 0:
+            self._inside = 0
+            _set_numbers(self._numbers)
+
 
 one_blas_thread = _OneBlasThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=one_blas_thread._forget)

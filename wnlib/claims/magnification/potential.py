@@ -100,11 +100,14 @@ def _small_ratio(rng):
     drawn = hard_instance(
         rng, weight_norm=True, depth=depth, signed=True if kind == "long" else None
     )
-    ratio = 10 ** rng.uniform(-2 if depth == 2 else -1, 0 if kind == "long" else 1)
+    ratio = 10 ** rng.uniform(-2 if depth == 2 and kind != "long" else -1, 0.5)
     x0 = drawn.x0 ** (1 / max(1, depth - 1))  # weights v^{-(L-2)} that a linear program can bear
     drawn = replace(drawn, flow=WeightNormFlow(depth, ratio), x0=x0)
     R = np.sum(shortest(drawn.problem, _weights(drawn)) ** (2 / depth))
-    share = rng.uniform(1.5, 4) if kind == "long" else rng.uniform(0.05, 0.98)
+    if kind == "long":  # longest where the measurements pull down: it shrinks on the way
+        pull = drawn.problem.network_matrix.T @ drawn.problem.b
+        x0 = x0 * np.where(pull < 0, 3.0, 1.0)
+    share = rng.uniform(1.2, 4) if kind == "long" else rng.uniform(0.05, 0.98)
     return replace(drawn, x0=x0 * np.sqrt(share * R / np.sum(x0**2)))
 
 
