@@ -26,7 +26,7 @@ from wnlib.bases import EPS, Basis, pivots
 RESOLVED = 1e-7  # a delta known to that is known: half its square is within any tolerance
 UNSEEN = 100.0  # times its rounding, ``y`` may be off where it is not seen anyway
 SERIES = 1e-4  # of a Taylor series two terms are right to its square, and differences no better
-INDEPENDENT = 1e-10  # singular values above that share determine entries to about RESOLVED
+INDEPENDENT = 1e-10  # share of a singular value from which rounding moves entries by 1e-6
 
 
 def unit_of_multipliers(depth, log_start, stacked):
@@ -58,30 +58,29 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
     rows = np.abs(matrix).max(axis=1, keepdims=True)
     rows = np.where(rows > 0, rows, 1.0)
     matrix, multipliers = matrix / rows, multipliers * rows[:, 0]
-    pull, sizes = multipliers @ matrix, np.abs(multipliers) @ np.abs(matrix)
+    sizes = np.abs(multipliers) @ np.abs(matrix)
     gamma, unit = 1 - 2 / depth, unit_of_multipliers(depth, log_start, stacked)
     with np.errstate(all="ignore"):
         log_z = np.log(stacked)
-        if depth == 2:  # y = log(start) + A^T nu, to be compared with log z
-            c, here, pull = -log_start, -log_z, -pull
+        if depth == 2:  # y = -log p, to be compared with -log z
+            c, here, known = -log_start, -log_z, 1.0
             noise = 4 * EPS * (np.abs(c) + sizes)
         else:
             c, here = np.exp(-gamma * log_start - unit), np.exp(-gamma * log_z - unit)
             noise = 4 * EPS * ((1 + gamma * np.abs(log_start)) * c + sizes)
-            pull = -pull
-        known = 1.0 if depth == 2 else here
+            known = here
+        slack = c - multipliers @ matrix
         share = stacked ** (2 / depth)
         hidden = (np.sqrt(share / share.sum()) * noise > RESOLVED * known) & (stacked > 0)
         if depth > 2:  # not to be told from zero, where any z would do
-            hidden |= np.abs(c + pull) <= UNSEEN * noise
+            hidden |= np.abs(slack) <= UNSEEN * noise
         noise = np.where(hidden, UNSEEN * noise, noise)
-        y = c + pull
-        y = here + np.sign(y - here) * np.maximum(np.abs(y - here) - noise, 0.0)
+        y = here + np.sign(slack - here) * np.maximum(np.abs(slack - here) - noise, 0.0)
         if depth == 2:
-            terms = np.where(stacked > 0, stacked * _entropy(y - here), np.exp(-(c + pull)))
+            terms = np.where(stacked > 0, stacked * _entropy(y - here), np.exp(-slack))
             scale = stacked.sum()
         else:
-            value, log_y = stacked ** (2 / depth), np.log(np.maximum(c + pull + noise, 0.0))
+            value, log_y = stacked ** (2 / depth), np.log(np.maximum(slack + noise, 0.0))
             terms = value * _power_gap(np.where(y == here, 1.0, y / here), depth)
             unused = (depth - 2) / 2 * np.exp(-2 / depth * (unit + log_y) / gamma)
             terms = np.where(np.isfinite(here), terms, unused)  # zero as a float

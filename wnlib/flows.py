@@ -18,6 +18,7 @@ it says by ``descend`` and the weights form of ``integrate``; what follows for t
 not follow for it, so it gives that anew, or what needs it is refused.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +102,7 @@ FOLLOWS = {"metric": MOTION, "log_kappa": MOTION, "lift": (*MOTION, "log_kappa")
 
 
 @dataclass(frozen=True)
-class Flow:
+class Flow(ABC):
     """What the roads ask of a flow. A flow of one's own derives from it, or from one below.
 
     Parameters
@@ -130,25 +131,25 @@ class Flow:
         """Validate."""
         object.__setattr__(self, "depth", check_depth(self.depth))
 
+    @abstractmethod
     def state(self, x0):
         """Return what moves, as a tuple of arrays, where the flow starts from weights ``x0``."""
-        raise NotImplementedError(f"{type(self).__name__} must define state(x0)")
 
+    @abstractmethod
     def velocity(self, problem, *state):
         """Return the derivative of the state in time: an array, or a tuple of its parts."""
-        raise NotImplementedError(f"{type(self).__name__} must define velocity(problem, *state)")
 
+    @abstractmethod
     def weights(self, *state):
         """Return the weights ``x`` of a state, shape (n_weights,)."""
-        raise NotImplementedError(f"{type(self).__name__} must define weights(*state)")
 
+    @abstractmethod  # a class that does not know it refuses
     def metric(self, stacked):
         """Return ``B`` with ``d/dt x^L = -L B h``, ``h = A^T(A x^L - b)``, at ``x^L``."""
-        raise NotImplementedError(f"{type(self).__name__} must define metric(stacked)")
 
+    @abstractmethod  # a class that does not know it refuses
     def log_kappa(self, radius):
         """Return ``log kappa`` at lengths ``|x|``: ``A^T`` alone moves ``psi(kappa^L x^L)``."""
-        raise NotImplementedError(f"{type(self).__name__} must define log_kappa(radius)")
 
     @property
     def motion(self):

@@ -152,8 +152,9 @@ def _zero_limit(flow, problem, x0):
     unique = nonnegative.status == 0 and nonnegative.x.max() < 1e-9
     starts = x0.shape[:-1]
     status, message = np.empty(starts, dtype=object), np.empty(starts, dtype=object)
-    status[...] = Status.CONVERGED if unique else Status.UNFINISHED  # np.full would make plain
-    message[...] = "" if unique else KERNEL_FAULT  # strings of them
+    # not by np.full, which would make plain strings of them
+    status[...] = Status.CONVERGED if unique else Status.UNFINISHED
+    message[...] = "" if unique else KERNEL_FAULT
     return Limit(
         flow,
         problem,
@@ -177,7 +178,7 @@ def _limit_one(flow, problem, rows, x0):
             log_rho, error = _log_rho(flow, path, x0)
             end = _certified(flow, problem, path, log_rho, error, x0)
         except StuckError as stuck:
-            end = _stuck(flow, problem, path, str(stuck))
+            end = _stuck(flow, problem, path, x0, str(stuck))
     candidates = () if end.message else (end.weights**flow.depth,)
     stalls = stalling.vanishing(flow, problem, x0, stalling.MAX_STEPS, candidates)
     if stalls:
@@ -220,10 +221,9 @@ def _certified(flow, problem, path, log_rho, error, x0):
     return _End(x, None, log_rho, path.n_steps, gap, multipliers, "; ".join(wrong))
 
 
-def _stuck(flow, problem, path, message):
+def _stuck(flow, problem, path, x0, message):
     """Return where the path got stuck."""
-    x, nothing = np.zeros(problem.n_weights), np.full(problem.n_measurements, np.nan)
-    x[path.columns] = np.exp(path.whole() / flow.depth)
+    x, nothing = _weights(path, flow.depth, x0), np.full(problem.n_measurements, np.nan)
     x = np.where(np.isfinite(x), x, 0.0)
     log_rho = np.nan if flow.can_stall else 0.0
     return _End(x, None, log_rho, path.n_steps, np.nan, nothing, message)

@@ -40,12 +40,13 @@ MAX_STEPS = 3000  # Newton steps per start; typical are 10 to 100
 
 
 def row_space(problem):
-    """Return ``A`` and ``b`` in units of order one, and these units.
+    """Return ``A`` and ``b`` in units of order one, a basis, and these units.
 
     Returns
     -------
     A : numpy.ndarray, shape (n_measurements, n_weights)
     b : numpy.ndarray, shape (n_measurements,)
+    basis : Basis
     row_scale : numpy.ndarray, shape (n_measurements,)
         What the rows of the problem are multiplied by: a power of two each.
     log_size : float
@@ -69,7 +70,7 @@ def row_space(problem):
             f"A z = b is not feasible: b is {misfit:.1e} of its norm away from the range of A, "
             f"which has rank {len(inside)}. Remove dependent rows, or replace b by its projection"
         )
-    return A, b, row_scale, size * np.log(2)
+    return A, b, Basis(A, b, inside), row_scale, size * np.log(2)
 
 
 def outside_range(independent, b):
@@ -84,17 +85,17 @@ class PlainLimits:
     The state is ``q = log z_B``, and the start ``e^{-(s + w)}``.
     """
 
-    def __init__(self, A, b, row_scale, log_size, log_beta, depth):
+    def __init__(self, A, b, basis, row_scale, log_size, log_beta, depth):
         self.A, self.b, self.row_scale = A, b, row_scale
         self.gamma = 1 - 2 / depth
         self.log_size = log_size
         self.columns, self.log_beta = np.arange(A.shape[1]), log_beta - log_size
         self.n_steps = 0
-        self.reset()
+        self.reset(basis)
 
-    def reset(self):
+    def reset(self, basis):
         """Start at the limit from a constant start of the size of the solutions, or near it."""
-        self.basis = Basis(self.A, self.b, pivots(self.A))
+        self.basis = basis
         self.w = np.zeros(len(self.log_beta))
         log_size = np.log(np.linalg.norm(self.basis.rhs) / np.sqrt(len(self.w)))
         self.s = -log_size
@@ -106,11 +107,11 @@ class PlainLimits:
         Their multipliers are infinite: Newton's method creeps towards zero there, for ever. The
         others have a positive solution, so their multipliers are finite.
         """
-        if not self.approach(ROUNDS):
+        if not self.approach():
             for vanishing in (self.forced, self.vanishing):
                 if (columns := vanishing()).any():
                     self.restrict(~columns)
-                if self.approach(ROUNDS):
+                if self.approach():
                     break
             else:
                 raise StuckError("no first point of the path was found")
@@ -119,9 +120,9 @@ class PlainLimits:
         self.move_to(self.s, self.log_beta.min() - self.log_beta)
         self.s, self.w = self.s + self.log_beta.min(), -self.log_beta
 
-    def approach(self, rounds):
+    def approach(self):
         """Newton's method at a fixed start, in coordinates that follow; tell whether it arrives."""
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             with suppress(StuckError):
                 self.correct(NEAR, max_steps=20)  # then the coordinates may be bad
             self.anchor(self.scaled())
@@ -157,11 +158,12 @@ class PlainLimits:
     def restrict(self, keep):
         """Keep only some columns, if they can solve ``A z = b`` by themselves."""
         A = self.A[:, keep]
-        if outside_range(A[:, pivots(A)], self.b) > SPANNED:
+        inside = pivots(A)
+        if outside_range(A[:, inside], self.b) > SPANNED:
             raise StuckError("some entries are nearly zero on all solutions")
         self.A = A
         self.columns, self.log_beta = self.columns[keep], self.log_beta[keep]
-        self.reset()
+        self.reset(Basis(A, self.b, inside))
 
     def anchor(self, log_z):
         """Take the columns of greatest weight at a point of the path as coordinates."""
@@ -299,7 +301,7 @@ class PlainLimits:
         return dq, dp - pull
 
     def multipliers(self, unit):
-        """Return ``nu`` with ``A^T nu = y of the start - y of z``, in units of ``e^unit``."""
+        """Return the ``nu`` of :mod:`wnlib.certificates`, in units of ``e^unit``."""
         inside, gamma = self.basis.inside, self.gamma
         log_z, log_start = self.whole()[inside], -(self.s + self.w)[inside] + self.log_size
         if gamma == 0:
