@@ -45,9 +45,8 @@ def test_few_are_unfinished(verdicts):
     easy = [v for v in feasible if v.spread <= 7 and v.depth <= 5]
     assert len(easy) > 60
     assert np.mean([v.verdict == NAMED for v in easy]) < 0.02
-    # 5 % is the aim. What is above: rows 1e-6 to 1e-12 apart, and signed limits so large that
-    # no floats z_plus, z_minus give their difference.
-    assert np.mean([v.verdict == NAMED for v in feasible]) < 0.08
+    # most of these: signed limits so large that no floats z_plus, z_minus give their difference
+    assert np.mean([v.verdict == NAMED for v in feasible]) < 0.05
 
 
 def test_few_are_left_open(verdicts):

@@ -108,6 +108,14 @@ def test_instances_are_drawn_until_the_twin_is_refuted(claim):
     assert len(row.findings[0].values) == 2 + ledger.FURTHER_DRAWS
 
 
+def test_a_part_that_hardly_applies_is_undecided(claim):
+    """Two instances of two hundred say little."""
+    for most, verdict in ((2, "undecided"), (3, "holds")):
+        seen = []
+        claim(applies=lambda i, seen=seen, most=most: len(seen) < most and not seen.append(i))
+        assert wn.verify(samples=40).rows[0].verdict == verdict
+
+
 def test_twin_may_drop_a_hypothesis(claim):
     """Where the twin drops the hypothesis, it is measured on what the claim leaves out."""
     measures = {"measure": lambda i: i, "measure_twin": lambda i: i}
@@ -126,8 +134,8 @@ def test_instances_depend_on_the_seed_alone(claim):
 
 def test_json_is_json(claim):
     claim(measure=lambda i: np.nan)
-    (row,) = json.loads(wn.verify(samples=2, seed=np.int64(1)).to_json())["rows"]
-    assert row["parts"][0]["values"] == [None, None]
+    (row,) = json.loads(wn.verify(samples=3, seed=np.int64(1)).to_json())["rows"]
+    assert row["parts"][0]["values"] == [None, None, None]
 
 
 def test_interrupted_ledger_keeps_its_rows(claim, monkeypatch):

@@ -237,7 +237,7 @@ def test_undecided_stalls_are_named(monkeypatch):
     decided = wn.limit(*UNDECIDED)
     assert decided.status is wn.Status.CONVERGED and decided.message == ""
     assert not wn.stalls(*UNDECIDED)
-    with pytest.raises(RuntimeError, match="stalls is undecided after 2 integration steps"):
+    with pytest.raises(RuntimeError, match="stalls is undecided: 2 integration steps"):
         wn.stalls(*UNDECIDED, max_steps=2)
     monkeypatch.setattr(stalling, "MAX_STEPS", 2)
     undecided = wn.limit(*UNDECIDED)

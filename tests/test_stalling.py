@@ -210,7 +210,7 @@ def test_a_candidate_spares_the_steps():
 
 
 def test_too_few_steps_are_no_answer():
-    with pytest.raises(RuntimeError, match="stalls is undecided after 2 integration steps"):
+    with pytest.raises(RuntimeError, match="stalls is undecided: 2 integration steps"):
         wn.stalls(*large_start(0), max_steps=2)
 
 
@@ -265,8 +265,22 @@ def balanced(share, delta=1e-3):
     return wn.WeightNormFlow(2, 1.0), wn.Problem([[1.0, -1.0]], [1.0]), v * np.sqrt(share * edge)
 
 
+@pytest.mark.parametrize("delta", [0.1, 1e-3, 1e-5, 1e-6, 1e-8])
+def test_the_edge_of_a_stall_at_any_size(delta):
+    """The dip lies at ``log w = delta``, at the very beginning of a step, and decides."""
+    for share in (0.9, 0.99, 1.01, 1.1):
+        assert wn.stalls(*balanced(share, delta)) == (share < 1)
+
+
 def with_candidate(flow, problem, x0, max_steps):
-    return stalling.vanishing(flow, problem, x0, max_steps, [wn.min_l1(problem).z])
+    candidates = [] if problem.signed else [wn.min_l1(problem).z]
+    return stalling.vanishing(flow, problem, x0, max_steps, candidates)
+
+
+def even_start():
+    """Return a signed problem with ``A x0^L = 0``, where no candidate lies near."""
+    problem = wn.sparse_problem(4, 8, 2, 1, signed=True)
+    return wn.WeightNormFlow(6, 0.01), problem, np.full(problem.n_weights, 1e-30)
 
 
 def refuse(*_):
@@ -282,7 +296,8 @@ GUARDS = [
     ("the radius has grown", "_has_grown", refuse, lambda: opposed_start(29), 60, False),
     ("near the limit", "_stays", refuse, lambda: large_start(8), 60, False),
     ("the dip", "_dip", lambda frame, solver: solver.y, lambda: balanced(0.9), 100, True),
-    ("tiny radii", "_scale", lambda flow, r: 1.0, lambda: balanced(0.9), 100, True),
+    ("tiny radii", "_scale", lambda flow, r: 1.0, lambda: balanced(0.9, 1e-6), 100, True),
+    ("even starts", "_is_even", refuse, lambda: even_start(), 0, False),
     ("finer steps", "TOLERANCES", (1e-2,), lambda: opposed_start(6), 100, True),
     ("finest steps", "TOLERANCES", (1e-2, 1e-4), lambda: opposed_start(39), 400, True),
 ]

@@ -36,14 +36,24 @@ class Basis:
             raise StuckError("a basis of columns is singular")
         self.Q, self.R, self.inverse = Q, R, solve_triangular(R, Q.T)
         targets = np.column_stack([A[:, self.outside], b])
-        W = self.solve(targets)
+        columns, W = A[:, self.inside], self.solve(targets)
         # one refinement, and what is left is the rounding of a solution known to be that of W
-        W += self.solve(targets - A[:, self.inside] @ W)
-        spread = np.abs(self.inverse) @ np.abs(A[:, self.inside])
+        change = self.solve(targets - columns @ W)
+        W += change
+        spread = np.abs(self.inverse) @ np.abs(columns)
         self.inverse[np.abs(self.inverse) <= 2 * EPS * (spread @ np.abs(self.inverse))] = 0.0
         error = 2 * EPS * (spread @ np.abs(W) + np.abs(self.inverse) @ np.abs(targets))
+        # and of the refinement: elimination by rotations mixes the rows
+        lengths = np.linalg.norm(columns, axis=0) @ np.abs(change)
+        error += 2 * EPS * np.outer(np.linalg.norm(self.inverse, axis=1), lengths)
         vanishing = np.abs(W) <= error
         W[vanishing] = error[vanishing] = 0.0
+        # one by one they may be zero; together, where columns nearly depend, perhaps not
+        misfit = np.linalg.norm(targets - columns @ W, axis=0)
+        rounding = 64 * EPS * np.linalg.norm(np.abs(columns) @ np.abs(W), axis=0)
+        for j in np.flatnonzero(misfit > rounding):
+            rest = ~vanishing[:, j]
+            W[rest, j] = np.linalg.lstsq(columns[:, rest], targets[:, j])[0]
         self.W, self.rhs, self.error = W[:, :-1].copy(), W[:, -1], error[:, :-1]
         self.sizes = np.abs(self.W)
         with np.errstate(divide="ignore"):  # the logarithm of 0 is used as such

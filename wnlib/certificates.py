@@ -29,24 +29,24 @@ SERIES = 1e-4  # of a Taylor series two terms are right to its square, and diffe
 INDEPENDENT = 1e-10  # share of a singular value from which rounding moves entries by 1e-6
 
 
-def unit_of_multipliers(depth, log_start, stacked):
+def unit_of_multipliers(depth, log_start, log_z):
     """Return the log of the unit of the multipliers: 0 for depth 2.
 
     Above, the larger one of the greatest ``(beta / rho)^{-gamma}`` and ``max(z)^{-gamma}``: either
     may leave the range of floats.
     """
-    return (1 - 2 / depth) * max(-log_start.min(), -np.log(stacked.max())) if depth > 2 else 0.0
+    return (1 - 2 / depth) * max(-log_start.min(), -log_z.max()) if depth > 2 else 0.0
 
 
-def relative_gap(matrix, depth, log_start, stacked, multipliers):
+def relative_gap(matrix, depth, log_start, log_z, multipliers):
     """Return the relative Fenchel gap of the Bregman projection, beyond rounding.
 
     Parameters
     ----------
     matrix : numpy.ndarray, shape (n_measurements, n)
     depth : float
-    log_start, stacked : numpy.ndarray, shape (n,)
-        ``log(beta / rho)`` and ``z``, without the entries that vanish on all of ``S``.
+    log_start, log_z : numpy.ndarray, shape (n,)
+        Logarithms of ``beta / rho`` and ``z``, without the entries that vanish on all of ``S``.
     multipliers : numpy.ndarray, shape (n_measurements,)
         ``nu`` in units of ``exp(unit_of_multipliers(...))``.
 
@@ -59,9 +59,8 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
     rows = np.where(rows > 0, rows, 1.0)
     matrix, multipliers = matrix / rows, multipliers * rows[:, 0]
     sizes = np.abs(multipliers) @ np.abs(matrix)
-    gamma, unit = 1 - 2 / depth, unit_of_multipliers(depth, log_start, stacked)
+    gamma, unit = 1 - 2 / depth, unit_of_multipliers(depth, log_start, log_z)
     with np.errstate(all="ignore"):
-        log_z = np.log(stacked)
         if depth == 2:  # y = -log p, to be compared with -log z
             c, here, known = -log_start, -log_z, 1.0
             noise = 4 * EPS * (np.abs(c) + sizes)
@@ -70,17 +69,17 @@ def relative_gap(matrix, depth, log_start, stacked, multipliers):
             noise = 4 * EPS * ((1 + gamma * np.abs(log_start)) * c + sizes)
             known = here
         slack = c - multipliers @ matrix
-        share = stacked ** (2 / depth)
-        hidden = (np.sqrt(share / share.sum()) * noise > RESOLVED * known) & (stacked > 0)
+        value = np.exp(2 / depth * log_z)
+        hidden = (np.sqrt(value / value.sum()) * noise > RESOLVED * known) & (value > 0)
         if depth > 2:  # not to be told from zero, where any z would do
             hidden |= np.abs(slack) <= UNSEEN * noise
         noise = np.where(hidden, UNSEEN * noise, noise)
         y = here + np.sign(slack - here) * np.maximum(np.abs(slack - here) - noise, 0.0)
         if depth == 2:
-            terms = np.where(stacked > 0, stacked * _entropy(y - here), np.exp(-slack))
-            scale = stacked.sum()
+            terms = np.where(value > 0, value * _entropy(y - here), np.exp(-slack))
+            scale = value.sum()
         else:
-            value, log_y = stacked ** (2 / depth), np.log(np.maximum(slack + noise, 0.0))
+            log_y = np.log(np.maximum(slack + noise, 0.0))
             terms = value * _power_gap(np.where(y == here, 1.0, y / here), depth)
             unused = (depth - 2) / 2 * np.exp(-2 / depth * (unit + log_y) / gamma)
             terms = np.where(np.isfinite(here), terms, unused)  # zero as a float

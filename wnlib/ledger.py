@@ -13,7 +13,8 @@ import numpy as np
 from wnlib.claims import CLAIMS
 from wnlib.problems import count
 
-FURTHER_DRAWS = 200  # at most, until each twin is refuted; see verify
+ENOUGH = 3  # instances to which a part must have applied before it is said to hold
+FURTHER_DRAWS = 200  # at most, until that is so and each twin is refuted; see verify
 
 
 class Verdict(StrEnum):
@@ -22,8 +23,8 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     "On each instance to which it applies, and its false twin was refuted."
     UNDECIDED = "undecided"
-    """It applied to no instance, or its false twin was not refuted: perhaps the check could not
-    have failed, perhaps more instances are needed."""
+    """It applied to fewer than three instances, or its false twin was not refuted: perhaps the
+    check could not have failed, perhaps more instances are needed."""
     FAILS = "fails"
     "On at least one instance, or with an error."
 
@@ -62,7 +63,8 @@ class Finding:
         """What became of this part."""
         if not all(value <= self.threshold for value in self.values):
             return Verdict.FAILS
-        return Verdict.HOLDS if self.values and self.twin_refuted else Verdict.UNDECIDED
+        enough = len(self.values) >= ENOUGH
+        return Verdict.HOLDS if enough and self.twin_refuted else Verdict.UNDECIDED
 
     @property
     def worst(self):
@@ -186,8 +188,8 @@ def verify(*labels, samples=20, seed=0, report=None, executor=None):
     *labels : str
         Labels of statements in the book; all claims if none is given.
     samples : int
-        How many instances to draw for each claim. Where a part of it applied to none of them, or
-        its false twin survived them, up to 200 more are drawn until that is settled.
+        How many instances to draw for each claim. Where a part of it applied to fewer than three of
+        them, or its false twin survived them, up to 200 more are drawn until that is settled.
     seed : int
     report : callable, optional
         Called with each :class:`Row` as soon as it is there.
@@ -275,9 +277,9 @@ class _Book:
 
     @property
     def settled(self):
-        """Whether the part has been seen to apply, and its twin to fail."""
+        """Whether the part has been seen to apply often enough, and its twin to fail."""
         refuted = any(not value <= self.part.threshold for value in self.twin_values)
-        return bool(self.values) and refuted
+        return len(self.values) >= ENOUGH and refuted
 
     def enter(self, number, instance):
         """Measure the part and its twin on an instance, where they apply."""

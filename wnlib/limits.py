@@ -176,11 +176,11 @@ def _limit_one(flow, problem, rows, x0):
         try:
             path.find_interior()
             log_rho, error = _log_rho(flow, path, x0)
-            end = _certified(flow, problem, path, log_rho, error, x0)
+            end, candidates = _certified(flow, problem, path, log_rho, error, x0)
         except StuckError as stuck:
-            end = _stuck(flow, problem, path, x0, str(stuck))
-    candidates = () if end.message else (end.weights**flow.depth,)
-    stalls = stalling.vanishing(flow, problem, x0, stalling.MAX_STEPS, candidates)
+            end, candidates = _stuck(flow, problem, path, x0, str(stuck)), ()
+    patience = 10 if end.message else 1  # what is not certified anyway is worth less
+    stalls = stalling.vanishing(flow, problem, x0, stalling.MAX_STEPS // patience, candidates)
     if stalls:
         nothing = np.full(problem.n_measurements, np.nan)
         return _End(np.zeros_like(x0), Status.STALLED, np.nan, end.n_steps, np.nan, nothing)
@@ -192,33 +192,38 @@ def _limit_one(flow, problem, rows, x0):
 
 def _weights(path, depth, x0):
     x = np.zeros_like(x0)
-    x[path.columns] = np.exp(path.whole() / depth)
+    x[path.columns] = path.weights(depth)
     return x
 
 
 def _certified(flow, problem, path, log_rho, error, x0):
-    """Return the end that the path is at, with what is wrong with it, if anything, in a message."""
-    x = _weights(path, flow.depth, x0)
-    stacked, log_start = x**flow.depth, flow.depth * np.log(x0) - log_rho
-    used = path.columns
-    unit = unit_of_multipliers(flow.depth, log_start[used], stacked[used])
-    multipliers = path.multipliers(unit)
-    gap = relative_gap(
-        problem.network_matrix[:, used], flow.depth, log_start[used], stacked[used], multipliers
-    )
+    """Return the end that the path is at, with what is wrong with it, if anything, in a message.
+
+    And its ``x^L`` as a candidate of :func:`wnlib.stalling.vanishing`, if it solves ``A z = b``:
+    not to all digits of a small ``b``, but then there is a solution within its own rounding.
+    """
+    L, used, x = flow.depth, path.columns, _weights(path, flow.depth, x0)
+    stacked, log_start = x**L, L * np.log(x0[used]) - log_rho
+    # where the weights are zero as floats, the path knows more
+    log_z = np.where(x[used] > 0, L * np.log(x[used]), path.scaled() + path.log_size)
+    unit = unit_of_multipliers(L, log_start, log_z)
+    multipliers = path.multipliers(log_start, log_z, unit)
+    gap = relative_gap(problem.network_matrix[:, used], L, log_start, log_z, multipliers)
     effective = problem.readout(stacked)
     rounding = 4 * flow.depth * EPS  # of x^L, relative, and of as many products again
     sums = np.linalg.norm(np.abs(problem.network_matrix) @ stacked) / np.linalg.norm(problem.b)
     size = stacked.max()  # squares of z itself may leave the range of floats
     cancelled = rounding * np.linalg.norm(stacked / size) / np.linalg.norm(effective / size)
+    residual, allowed = problem.residual(effective), max(LIMIT_RESIDUAL, rounding * sums)
     faults = [
-        (problem.residual(effective), max(LIMIT_RESIDUAL, rounding * sums), RESIDUAL_FAULT),
+        (residual, allowed, RESIDUAL_FAULT),
         (cancelled, CANCELLED, CANCELLED_FAULT),
         (gap, LIMIT_GAP, GAP_FAULT),
         (error, ROOT_ERROR, ROOT_FAULT),
     ]
     wrong = [text.format(value) for value, allowed, text in faults if not value <= allowed]
-    return _End(x, None, log_rho, path.n_steps, gap, multipliers, "; ".join(wrong))
+    end = _End(x, None, log_rho, path.n_steps, gap, multipliers, "; ".join(wrong))
+    return end, (stacked,) if residual <= allowed else ()
 
 
 def _stuck(flow, problem, path, x0, message):

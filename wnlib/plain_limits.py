@@ -300,19 +300,21 @@ class PlainLimits:
         dq, dp = self.newton(p, lambda T: T @ pull)
         return dq, dp - pull
 
-    def multipliers(self, unit):
+    def multipliers(self, log_start, log_z, unit):
         """Return the ``nu`` of :mod:`wnlib.certificates`, in units of ``e^unit``."""
         inside, gamma = self.basis.inside, self.gamma
-        log_z, log_start = self.whole()[inside], -(self.s + self.w)[inside] + self.log_size
+        log_start, log_z = log_start[inside], log_z[inside]
         if gamma == 0:
             difference = log_z - log_start
         else:
             difference = np.exp(-gamma * log_start - unit) - np.exp(-gamma * log_z - unit)
-        return (difference @ self.basis.inverse) * self.row_scale
+        columns, multipliers = self.A[:, inside], difference @ self.basis.inverse
+        multipliers += (difference - multipliers @ columns) @ self.basis.inverse  # one refinement
+        return multipliers * self.row_scale
 
     def log_radius(self, depth):
         """Return ``log |x|`` at the point."""
-        return logsumexp(2 / depth * self.whole()) / 2
+        return logsumexp(2 / depth * self.scaled()) / 2 + self.log_size / depth
 
     def speed(self, depth):
         """Return ``|dz/ds| / |z|`` and ``d log |x| / ds`` at the point."""
@@ -322,19 +324,24 @@ class PlainLimits:
         z, share = np.exp(logs - logs.max()), np.exp(2 / depth * (logs - logs.max()))
         return np.linalg.norm(z * rates) / np.linalg.norm(z), (share @ rates) / depth / share.sum()
 
-    def whole(self):
-        """Return ``log z`` in the order of the columns, in the units of the problem.
+    def weights(self, depth):
+        """Return ``x`` in the order of the columns, in the units of the problem.
 
-        What rounding leaves of the misfit of ``A z = b``, ``z_B`` takes.
+        What is left of the misfit of ``A z = b``, ``z_B`` takes: not as a logarithm, which would be
+        rounded as a large number; nor where it is rounding, magnified by a bad basis.
         """
-        p, inside = self.outside(self.q, self.s, self.w), self.basis.inside
-        log_z = self.scaled(p)
-        z = np.exp(log_z)
-        if np.isfinite(z).all():  # not so where the path got stuck
-            change = self.basis.solve(self.b - self.A @ z) / z[inside]
-            # of entries below 1e-6 of the largest its rounding, 1e-16, says less than 1e-10
-            log_z[inside] += np.where(z[inside] > 1e-6 * z.max(), change, 0.0)
-        return log_z + self.log_size
+        log_z, inside = self.scaled(), self.basis.inside
+        x, z = np.exp(log_z / depth), np.exp(log_z)
+        misfit = self.b - self.A @ z
+        change = self.basis.solve(misfit)
+        rounding = 64 * EPS * np.linalg.norm(np.abs(self.A) @ z)
+        # of entries below 1e-6 of the largest its rounding, 1e-16, says less than 1e-10
+        large = z[inside] > 1e-6 * z.max()
+        slight = (np.abs(change) <= ROUNDED * z[inside])[large].all()
+        if slight or np.linalg.norm(misfit) > rounding:  # neither is NaN's, where the path is stuck
+            taken = large & (change > -z[inside])
+            x[inside] = np.where(taken, (z[inside] + change) ** (1 / depth), x[inside])
+        return x * np.exp(self.log_size / depth)
 
     def scaled(self, p=None):
         """Return ``log z`` in the order of the columns, in units of the path."""

@@ -8,7 +8,7 @@ positive.
 """
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 from scipy.special import gammainc, gammaln, logsumexp, xlogy
 
 from wnlib.charts import EPS, Stepper, follow
@@ -16,10 +16,10 @@ from wnlib.flows import WeightNormFlow, check_start, shift
 from wnlib.problems import count
 from wnlib.threads import one_blas_thread
 
-MAX_STEPS = 1000  # of `limit`: a few seconds on a small problem; hardly a start needs a tenth
+MAX_STEPS = 5000  # of `limit`: a few seconds on a small problem; hardly a start needs a hundredth
 # Errors of log w that a step may make: the first decides nearly all starts, the last is what
 # rounding leaves of log w = 1e4.
-TOLERANCES = (1e-2, 1e-4, 1e-7)
+TOLERANCES = (1e-2, 1e-5, 1e-9)
 SLACK = 1e-6  # relative, of an inequality: a thousand times what linear programs leave of A z - b
 NEWTON_RTOL = 1e-3  # Newton's method then ends at 0.03 of the tolerance of a step
 
@@ -67,8 +67,8 @@ def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
     answer = vanishing(flow, problem, x0, count("max_steps", max_steps))
     if answer is None:
         raise RuntimeError(
-            f"stalls is undecided after {max_steps} integration steps from x0: follow the flow "
-            "itself by integrate(flow, problem, x0, t_end)"
+            f"stalls is undecided: {max_steps} integration steps from x0, or rounding, leave it "
+            "open. Follow the flow itself by integrate(flow, problem, x0, t_end)"
         )
     return answer
 
@@ -95,7 +95,7 @@ def _known(flow, problem, x0, candidates):
         return False  # the plain flow never does; for b = 0 a vanishing radius is convergence
     if flow.motion is not WeightNormFlow:
         return None
-    if _beats_zero(flow, problem, x0) or _nothing_opposes(problem):
+    if _beats_zero(flow, problem, x0) or _is_even(problem, x0) or _nothing_opposes(problem):
         return False
     if certainly_stalls(flow, problem, x0):
         return True
@@ -108,7 +108,13 @@ def _beats_zero(flow, problem, x0):
     """Tell whether ``|A x0^L - b| < |b|``, also where rounding hides it in the difference."""
     A, stacked = problem.network_matrix, x0**flow.depth
     rest = 2 * problem.b - A @ stacked
-    return (A @ stacked) @ rest > 8 * EPS * (np.abs(A) @ stacked) @ np.abs(rest)
+    rounding = (8 + len(x0)) * EPS  # of sums of as many products
+    return (A @ stacked) @ rest > rounding * (np.abs(A) @ stacked) @ np.abs(rest)
+
+
+def _is_even(problem, x0):
+    """Tell whether ``A x0^L = 0``, exactly: from there ``|A x^L - b| < |b|`` at once."""
+    return problem.signed and not problem.readout(x0).any()
 
 
 def _nothing_opposes(problem):
@@ -202,7 +208,8 @@ def certainly_stalls(flow, problem, x):
     unit_A, unit_b = np.abs(A).max(), np.abs(b).max()
     A, b = A / unit_A, b / unit_b
     size = max(r**L * (unit_A / unit_b), 1.0)
-    against = -b @ (A @ v_power) - 8 * EPS * np.abs(b) @ (np.abs(A) @ v_power)  # less rounding
+    rounding = (8 + len(x)) * EPS  # of sums of as many products
+    against = -b @ (A @ v_power) - rounding * np.abs(b) @ (np.abs(A) @ v_power)
     residual = size * np.linalg.norm(A @ v_power * (r**L * (unit_A / unit_b) / size) - b / size)
     turning = 2 * L * np.abs(b @ A).max() * np.linalg.norm(A, axis=0).max() * residual
     return bool(against > 0 and r**2 * turning <= flow.ratio * against**2)
@@ -211,15 +218,16 @@ def certainly_stalls(flow, problem, x):
 def _enters(flow, problem, x0, share, max_steps):
     """Follow the flow: return whether its radius vanishes, None if in doubt, and the steps taken.
 
-    The errors of all steps so far are summed up in ``error``, in units of ``log w``; the squared
-    radius is known to twice the ratio of that. The answer is no once the true radius has grown:
-    its slope has the sign of ``-<A x^L, A x^L - b>``, and where that is positive
+    The errors of all steps so far, which do not grow along a gradient flow of a convex function,
+    are summed up in ``error``, in units of ``log w`` (for L > 2, where frames move, to leading
+    order); the squared radius is known to twice the ratio of that. The answer is no once the true
+    radius has grown: its slope has the sign of ``-<A x^L, A x^L - b>``, and where that is positive
     ``|A x^L - b| < |b|``. That holds as well where a large radius falls to its limit, in the end.
     A dip within a step is looked at where it is deepest.
     """
     r = np.linalg.norm(x0)
-    error, n_steps, doubt, before, lowest = 0.0, 0, False, 1.0, np.inf
     first = _Frame(flow, problem, np.log(x0 / r), r**2)
+    error, n_steps, doubt, before, lowest = 0.0, 0, False, first.inward(first.start), np.inf
     for frame, solver in follow(first, _solver, _tolerance(share * _scale(flow, r))):
         n_steps += 1
         state = solver.y
@@ -372,11 +380,11 @@ def _step_error(frame, solver):
 def _dip(frame, solver):
     """Return the state where the radius is smallest within the last step, which holds its dip.
 
-    From a tiny start a single step may cross the dip. Steps of its own lead there, as exact as all
-    others.
+    From a tiny start a single step may cross the dip, close to its beginning. Steps of their own
+    lead there, as exact as all others.
     """
     path = solver.dense_output()
-    t = minimize_scalar(lambda t: path(t)[-1], bounds=(solver.t_old, solver.t), method="bounded").x
+    t = brentq(lambda t: frame.inward(path(t)), solver.t_old, solver.t, xtol=1e-300)
     short = _stepper(frame, solver.t_old, solver.y_old, t)
     short.rtol, short.atol = solver.rtol, solver.atol
     while short.status == "running":

@@ -194,7 +194,7 @@ def _certified_gap(instance, log_factor):
         return None
     used = end.stacked > 0
     z, log_start, gamma = end.stacked[used], L * np.log(instance.x0[used]), 1 - 2 / L
-    unit = np.exp(unit_of_multipliers(L, log_start, z))
+    unit = np.exp(unit_of_multipliers(L, log_start, np.log(z)))
     matrix = instance.problem.network_matrix[:, used]
     if gamma and np.max(z**gamma * (np.abs(end.multipliers) @ np.abs(matrix))) * unit > 1e7:
         return None
