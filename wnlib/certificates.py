@@ -25,7 +25,6 @@ from wnlib.bases import EPS, Basis, pivots
 
 RESOLVED = 1e-7  # a delta known to that is known: half its square is within any tolerance
 UNSEEN = 100.0  # times its rounding, ``y`` may be off where it is not seen anyway
-SERIES = 1e-4  # of a Taylor series two terms are right to its square, and differences no better
 INDEPENDENT = 1e-10  # share of a singular value from which rounding moves entries by 1e-6
 
 
@@ -70,40 +69,34 @@ def relative_gap(matrix, depth, log_start, log_z, multipliers):
             known = here
         slack = c - multipliers @ matrix
         value = np.exp(2 / depth * log_z)
-        hidden = (np.sqrt(value / value.sum()) * noise > RESOLVED * known) & (value > 0)
+        hidden = np.sqrt(value / value.sum()) * noise > RESOLVED * known
         if depth > 2:  # not to be told from zero, where any z would do
             hidden |= np.abs(slack) <= UNSEEN * noise
         noise = np.where(hidden, UNSEEN * noise, noise)
         y = here + np.sign(slack - here) * np.maximum(np.abs(slack - here) - noise, 0.0)
         if depth == 2:
-            terms = np.where(value > 0, value * _entropy(y - here), np.exp(-slack))
+            terms = value * _entropy(y - here)
             scale = value.sum()
         else:
-            log_y = np.log(np.maximum(slack + noise, 0.0))
             terms = value * _power_gap(np.where(y == here, 1.0, y / here), depth)
-            unused = (depth - 2) / 2 * np.exp(-2 / depth * (unit + log_y) / gamma)
-            terms = np.where(np.isfinite(here), terms, unused)  # zero as a float
             scale = gamma * value.sum()
-    if not _determined(matrix, c, 1 + np.abs(log_start).max(), here, hidden, log_z):
+    if not _determined(matrix, c, 1 + np.abs(log_start).max(), here, hidden):
         return np.inf
-    return float(terms.sum() / scale)
+    return float(max(terms.sum(), 0.0) / scale)  # rounding of zero has a sign
 
 
 def _entropy(delta):
-    """Return ``delta - 1 + e^{-delta}`` without cancellation."""
-    near = delta**2 / 2 * (1 - delta / 3)
-    return np.where(np.abs(delta) < SERIES, near, delta + np.expm1(-delta))
+    """Return ``delta - 1 + e^{-delta}``, to the rounding of ``delta``."""
+    return delta + np.expm1(-delta)
 
 
 def _power_gap(t, depth):
-    """Return ``t - L/2 + (L-2)/2 t^{-2/(L-2)}`` without cancellation, infinite for ``t <= 0``."""
-    a, e = 2 / (depth - 2), t - 1
-    near = (a + 1) * e**2 / 2 * (1 - (a + 2) * e / 3)
-    far = e + np.expm1(-a * np.log(np.where(t > 0, t, 1.0))) / a
-    return np.where(t > 0, np.where(np.abs(e) * (1 + a) < SERIES, near, far), np.inf)
+    """Return ``t - L/2 + (L-2)/2 t^{-2/(L-2)}``, so exactly, too; infinite for ``t <= 0``."""
+    a = 2 / (depth - 2)
+    return np.where(t > 0, t - 1 + np.expm1(-a * np.log(np.where(t > 0, t, 1.0))) / a, np.inf)
 
 
-def _determined(matrix, c, digits, here, hidden, log_z):
+def _determined(matrix, c, digits, here, hidden):
     """Tell whether entries of which rounding hides ``y`` are the right ones nevertheless.
 
     ``c`` is known to a rounding of ``digits``.
@@ -111,10 +104,7 @@ def _determined(matrix, c, digits, here, hidden, log_z):
     if not hidden.any():
         return True
     columns, c, here = matrix[:, hidden], c[hidden], here[hidden]
-    if not np.isfinite(here).all():
-        return False  # a zero whose slack is not seen
     basis = Basis(columns, columns[:, 0], pivots(columns))
-    basis = Basis(columns, columns[:, 0], basis.exchange(2 * np.maximum(log_z[hidden], -1e4)))
     independent = columns[:, basis.inside]
     sigma = np.linalg.svd(independent / np.linalg.norm(independent, axis=0), compute_uv=False)
     if sigma[-1] < INDEPENDENT * sigma[0]:
