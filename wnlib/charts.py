@@ -3,9 +3,8 @@
 import numpy as np
 from scipy.integrate import Radau
 from scipy.linalg.lapack import get_lapack_funcs
-from scipy.special import logsumexp
 
-from wnlib.flows import check_mirror, shift
+from wnlib.flows import check_mirror, log_sum, shift
 
 EPS = np.finfo(float).eps
 
@@ -23,13 +22,13 @@ class Chart:
         self.flow, self.problem, self.L, self.worn_rtol = flow, problem, flow.depth, worn_rtol
         self.mirror, self.log_anchor, self.top = check_mirror(flow), log_anchor, log_anchor.max()
         self.relative = log_anchor - self.top
-        self.squared_anchor = np.exp(logsumexp(2 * log_anchor))
+        self.squared_anchor = np.exp(log_sum(2 * log_anchor))
         A = problem.network_matrix
         basis = np.linalg.eigh((A * np.exp((2 * self.L - 2) * self.relative)) @ A.T)[1]
         self.A, self.b = basis.T @ A, basis.T @ problem.b
         self.columns = np.linalg.norm(A, axis=0)
         self.power_of_anchor = np.exp((self.L - 2) * self.relative)
-        self.log_shares = 2 * self.relative - logsumexp(2 * self.relative)
+        self.log_shares = 2 * self.relative - log_sum(2 * self.relative)
         self.start = np.zeros(len(self.b))
         self._latest = np.full(len(self.b), np.nan), None
         self.log_clock = self.state(self.start)[1]
@@ -113,10 +112,12 @@ class Chart:
     def worn(self, m):
         """Tell whether cancellation since the anchor costs three bits, or more than is allowed."""
         log_x = self.state(m)[0]
+        if not np.isfinite(log_x).all():
+            return False
         gain = (self.L - 2) * self.change(m).max()
-        shrunk = logsumexp(2 * log_x) < np.log(self.squared_anchor / 8)
+        shrunk = log_sum(2 * log_x) < np.log(self.squared_anchor / 8)
         lost = self.L > 2 and EPS * np.abs(m).max() > 100 * self.worn_rtol * self.unit(m)
-        return np.isfinite(log_x).all() and (not -100 < gain < np.log(8) or shrunk or lost)
+        return not -100 < gain < np.log(8) or shrunk or lost
 
 
 def _log_growth(log_shares, logs):
@@ -126,7 +127,7 @@ def _log_growth(log_shares, logs):
     """
     top = logs.max()
     fallen = np.exp(log_shares) @ np.expm1(logs - top)
-    return top + np.log1p(fallen) if fallen > -0.5 else logsumexp(log_shares + logs)
+    return top + np.log1p(fallen) if fallen > -0.5 else log_sum(log_shares + logs)
 
 
 class Stepper(Radau):

@@ -38,6 +38,12 @@ def check_depth(depth):
     return depth
 
 
+def log_sum(logs):
+    """Return ``log sum exp(logs)``: scipy's would take most of the time of an integration."""
+    top = logs.max()
+    return top + np.log(np.exp(logs - top).sum())
+
+
 def shift(log_w, a, power):
     r"""Move a lift along the mirror map: ``w^{-power} -> w^{-power} + power * a``.
 

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg import qr
 from scipy.optimize import linprog
-from scipy.special import logsumexp
 
 from wnlib.bases import EPS, RANGE, Basis, StuckError, pivots
+from wnlib.flows import log_sum
 
 ROUNDED = 1e-8  # a misfit that may be rounding: then z_B takes it
 NEAR = 1e-4  # a misfit from which one Newton step or two reach rounding: enough on the way
@@ -297,7 +297,7 @@ class PlainLimits:
 
     def log_radius(self, depth):
         """Return ``log |x|`` at the point."""
-        return logsumexp(2 / depth * self.scaled()) / 2 + self.log_size / depth
+        return log_sum(2 / depth * self.scaled()) / 2 + self.log_size / depth
 
     def speed(self, depth):
         """Return ``|dz/ds| / |z|`` and ``d log |x| / ds`` at the point."""

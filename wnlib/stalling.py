@@ -9,10 +9,10 @@ positive.
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import gammainc, gammaln, logsumexp, xlogy
+from scipy.special import gammainc, gammaln, xlogy
 
 from wnlib.charts import EPS, Stepper, follow
-from wnlib.flows import WeightNormFlow, check_start, shift
+from wnlib.flows import WeightNormFlow, check_start, log_sum, shift
 from wnlib.problems import count
 from wnlib.threads import one_blas_thread
 
@@ -164,11 +164,11 @@ def certainly_converges(flow, x0, z):
     # All divided by q = sum z, and in logarithms: v^{-(L-2)} and e^{-omega R0} leave the floats.
     omega = (L - 2) / (2 * flow.ratio)
     on = share > 0
-    weighted = logsumexp(np.log(share[on]) - (L - 2) * log_v[on]) - omega * R0
+    weighted = log_sum(np.log(share[on]) - (L - 2) * log_v[on]) - omega * R0
     a = L / 2 + 1  # where gammainc underflows, the integral does not matter
     integral = np.log(gammainc(a, omega * R0)) + gammaln(a) - L / 2 * np.log(omega)
     integral -= np.log(z.sum())
-    size = L / 2 * logsumexp(2 / L * np.log(share[on]))
+    size = L / 2 * log_sum(2 / L * np.log(share[on]))
     return bool(np.logaddexp(weighted, integral) <= size - SLACK)
 
 
@@ -280,8 +280,7 @@ class _Frame:
     def direction(self, state):
         """Return ``log v``, of length one also where errors of ``R`` are not those of ``m``."""
         log_v = self.moved(state)
-        log_v = log_v - log_v.max()  # not by scipy's logsumexp: it would take most of the time
-        return log_v - np.log(np.exp(2 * log_v).sum()) / 2
+        return log_v - log_sum(2 * log_v) / 2
 
     def holds(self, state):
         """Each state is one: where steps lead nowhere, the solver fails."""

@@ -76,15 +76,15 @@ class _Run:
         self.flow, self.problem, self.x0 = flow, problem, x0
         self.plain = flow.motion is PlainFlow
         self.start = np.log(np.hstack(flow.state(x0)))
-        self.clocks, self.rows, self.logs = [], [], []
+        self.states, self.steps = [self.start], []  # with the middles of the steps
 
     def log_weights(self, y):
-        """Return ``log x``."""
+        """Return ``log x``, of one state or of several."""
         if self.plain:
             return y
-        direction = y[1:]
-        top = direction.max()
-        return y[0] + direction - top - np.log(np.exp(2 * (direction - top)).sum()) / 2
+        direction = y[..., 1:] - y[..., 1:].max(axis=-1, keepdims=True)
+        norm2 = np.exp(2 * direction).sum(axis=-1, keepdims=True)
+        return y[..., :1] + direction - np.log(norm2) / 2
 
     def rate(self, y):
         """Return the velocity of the logarithms in time."""
@@ -97,9 +97,10 @@ class _Run:
     def clock(self, y):
         """Return the ticks per time: about ``max(x)^{L-2}``, at which logarithms move."""
         L, log_x = self.flow.depth, self.log_weights(y)
-        top = log_x.max()
+        top = log_x.max(axis=-1, keepdims=True)
         share = np.exp(L * (log_x - top))
-        return np.exp((L - 2) * top) * (share ** (2 - 2 / L)).sum() / share.sum()
+        mean = (share ** (2 - 2 / L)).sum(axis=-1) / share.sum(axis=-1)
+        return np.exp((L - 2) * top[..., 0]) * mean
 
     def jacobian(self, y):
         """Return the derivative of ``rate / clock``.
@@ -141,16 +142,14 @@ class _Run:
             rtol=1e-13,  # of the logarithms: they are measured absolutely
             atol=TOLERANCE,
         )
-        self.record(solver.y, 0.0)
         for _ in range(max_steps):
             solver.step()
             if solver.status == "failed" or not np.isfinite(solver.y).all():
                 return Status.DIVERGED
-            middle = (solver.t_old + solver.t) / 2
-            step = solver.t - solver.t_old
-            self.record(solver.dense_output()(middle), step)
-            self.record(solver.y, 0.0)
-            misfit = self.residual(self.logs[-1])
+            middle = solver.dense_output()((solver.t_old + solver.t) / 2)
+            self.states += [middle, solver.y.copy()]
+            self.steps.append(solver.t - solver.t_old)
+            misfit = self.residual(self.log_weights(solver.y))
             if misfit <= ARRIVED:
                 return Status.CONVERGED
             if 1 <= misfit < 1 + ARRIVED and self.vanishes(solver.y):
@@ -158,14 +157,6 @@ class _Run:
             if solver.status == "finished":
                 break
         return Status.MAX_STEPS
-
-    def record(self, y, step):
-        self.logs.append(self.log_weights(y))
-        self.rows.append((step, 1 / self.clock(y), self.norm(y)))
-
-    def norm(self, y):
-        """Return ``|u|``, for the plain flow 1."""
-        return 1.0 if self.plain else np.linalg.norm(np.exp(y[1:]))
 
     def residual(self, log_x):
         stacked = np.exp(self.flow.depth * log_x)
@@ -179,14 +170,15 @@ class _Run:
         return rate[0] < 0 and np.abs(rate[1:]).max() <= -FROZEN * rate[0]
 
     def training(self, status):
-        step, pause, norms = np.array(self.rows).T
-        h = step[1::2, None]  # of the clock; a middle follows each start of a step
+        states = np.array(self.states)
+        logs, pause = self.log_weights(states), 1 / self.clock(states)
+        h = np.reshape(self.steps, (-1, 1))  # of the clock
         pauses = np.stack([pause[:-1:2], pause[1::2], pause[2::2]], axis=1)
         quadrature = h * pauses * [1 / 6, 4 / 6, 1 / 6]
-        times = np.zeros(len(step))
+        times = np.zeros(len(states))
         times[2::2] = np.cumsum(quadrature.sum(axis=1))
         times[1::2] = times[:-1:2] + (h * pauses * [5 / 24, 8 / 24, -1 / 24]).sum(axis=1)
-        logs = np.array(self.logs)
+        norms = np.linalg.norm(np.exp(states[:, 1:]), axis=1)
         path = np.exp(np.maximum(logs, -LOG_RANGE))
         return Training(
             flow=self.flow,
@@ -197,7 +189,7 @@ class _Run:
             times=times,
             path=path,
             n_steps=len(h),
-            direction_norm=norms,
+            direction_norm=np.ones(len(states)) if self.plain else norms,
             log_path=logs,
             quadrature=quadrature,
         )
