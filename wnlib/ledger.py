@@ -124,7 +124,7 @@ class Ledger:
         """Whether every claim holds and none is missing."""
         return not self.interrupted and all(row.verdict is Verdict.HOLDS for row in self.rows)
 
-    _HEAD = ("label", "part", "kind", "verdict", "worst", "threshold", "instances", "twin refuted")
+    _HEAD = ("label", "part", "kind", "verdict", "worst", "threshold", "instances", "refuted")
 
     def _cells(self, row):
         """Yield the lines of a row: one for each part, and one for an error."""
