@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 import wnlib as wn
-from wnlib import bounds, invariants
 from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.theory import bounds, invariants
 
 
 def smallest_l1(problem):

@@ -1,7 +1,5 @@
 """What certifies a limit: it vanishes there, refuses everything else, and says what is wrong."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,14 +7,15 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 import wnlib as wn
-from wnlib import plain_limits
-from wnlib.certificates import relative_gap, unit_of_multipliers
-from wnlib.instances import KINDS, random_problem
+from wnlib.claims.instances import KINDS, random_problem
+from wnlib.results import unit_of_multipliers
+from wnlib.roads import _plain_limits
+from wnlib.roads import limit as road
+from wnlib.roads._certificates import relative_gap
 
-LIMITS = sys.modules["wnlib.limits"]  # ``wnlib.limit`` names what users call
 CONVERGED, UNFINISHED = wn.Status.CONVERGED, wn.Status.UNFINISHED
 SEGMENT = wn.Problem([[1.0, 2.0]], [2.0])  # from (2, 0) to (0, 1); no multiplier shifts a start
-ALLOWED = LIMITS.LIMIT_GAP
+ALLOWED = road.LIMIT_GAP
 
 
 def start_of(limit):
@@ -181,9 +180,9 @@ def test_large_parts_that_cancel_are_named():
 
 def test_a_path_that_stops_short_is_named(monkeypatch):
     """Its point solves ``A z = b``, and is the limit of another start."""
-    move_to = plain_limits.PlainLimits.move_to
+    move_to = _plain_limits.PlainLimits.move_to
     monkeypatch.setattr(
-        plain_limits.PlainLimits, "move_to", lambda path, s, w=None: move_to(path, s + 1e-3, w)
+        _plain_limits.PlainLimits, "move_to", lambda path, s, w=None: move_to(path, s + 1e-3, w)
     )
     limit = wn.limit(wn.PlainFlow(2), SEGMENT, [0.5, 0.5])
     assert limit.status is UNFINISHED and limit.residual < 1e-15
@@ -193,19 +192,19 @@ def test_a_path_that_stops_short_is_named(monkeypatch):
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
 def test_another_magnification_than_that_of_the_path_is_named(factor, monkeypatch):
-    log_rho = LIMITS._log_rho
+    log_rho = road._log_rho
 
     def wrong(flow, path, x0):
         s, error = log_rho(flow, path, x0)
         return s + np.log(factor), error
 
-    monkeypatch.setattr(LIMITS, "_log_rho", wrong)
+    monkeypatch.setattr(road, "_log_rho", wrong)
     limit = wn.limit(wn.WeightNormFlow(2, 0.5), SEGMENT, [0.3, 0.4])
     assert limit.status is UNFINISHED and "the relative gap is" in limit.message
 
 
 def test_an_inexact_root_is_named(monkeypatch):
-    excess_at = LIMITS._excess
+    excess_at = road._excess
 
     def rounded(*arguments):
         excess, _, slope, speed = excess_at(*arguments)
@@ -213,11 +212,11 @@ def test_an_inexact_root_is_named(monkeypatch):
 
     flow, x0 = wn.WeightNormFlow(2, 0.5), [0.3, 0.4]
     right = wn.limit(flow, SEGMENT, x0)
-    monkeypatch.setattr(LIMITS, "_excess", rounded)
+    monkeypatch.setattr(road, "_excess", rounded)
     limit = wn.limit(flow, SEGMENT, x0)
     assert limit.status is UNFINISHED
     error = float(limit.message.split()[9])
-    assert limit.message == LIMITS.ROOT_FAULT.format(error) and error > 1e-8
+    assert limit.message == road.ROOT_FAULT.format(error) and error > 1e-8
     moved = np.linalg.norm(limit.stacked - right.stacked) / np.linalg.norm(right.stacked)
     assert moved <= error
 

@@ -1,7 +1,5 @@
 """Discrete time: against a textbook loop, against continuous time, and where it must stop."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,9 +15,9 @@ from wnlib import (
     integrate,
     sparse_problem,
 )
+from wnlib.roads import descend as road
 
-# ``wnlib.descend`` is the function, so the module of that name is to be had from it
-ROWS = vars(sys.modules[descend.__module__])["_PlainRows"]
+ROWS = road._PlainRows
 
 DEPTHS = [2, 3, 2.5, 5]
 EPS = np.finfo(float).eps

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 import wnlib as wn
-from wnlib import bases, certificates, plain_limits
+from wnlib import results
+from wnlib.roads import _bases, _certificates, _plain_limits, _stalling
+from wnlib.roads import limit as road
 
-LIMITS = sys.modules["wnlib.limits"]  # ``wnlib.limit`` names what users call
-MODULES = (bases, plain_limits, LIMITS, certificates)
+MODULES = (_bases, _plain_limits, road, _certificates)
 CONVERGED, UNFINISHED = wn.Status.CONVERGED, wn.Status.UNFINISHED
-Basis, Path = bases.Basis, plain_limits.PlainLimits
+Basis, Path = _bases.Basis, _plain_limits.PlainLimits
 
 
 def instance(depth, A, solution, x0, ratio=None, signed=False):
@@ -51,7 +52,7 @@ BY_HAND = {
 
 # what it sees, where, what, what without it, instance: by hand, or seed and number of the draw
 GUARDS = [
-    ("the rank", bases, "pivots", "max(A.shape) * EPS", "0", (0, 411)),
+    ("the rank", _bases, "pivots", "max(A.shape) * EPS", "0", (0, 411)),
     ("one refinement of W", Basis, "__init__",
      "W += change", "pass", (0, 9)),
     ("the rounding of a refinement", Basis, "__init__",
@@ -76,11 +77,11 @@ GUARDS = [
      "log_weight / 2", "log_weight * 1", (0, 359)),
     ("crowded entries", None, "CROWDED", None, 1e6, (1, 31)),
     ("the range of floats", None, "RANGE", None, 1e300, (0, 219)),
-    ("rows of one size", plain_limits, "row_space",
+    ("rows of one size", _plain_limits, "row_space",
      "np.exp2(-np.rint(np.log2(np.where(sizes > 0, sizes, 1.0))))", "np.ones(len(A))", (1, 13)),
-    ("a row of zeros", plain_limits, "row_space",
+    ("a row of zeros", _plain_limits, "row_space",
      "np.where(sizes > 0, sizes, 1.0)", "sizes", "zero row"),
-    ("b of order one", plain_limits, "row_space",
+    ("b of order one", _plain_limits, "row_space",
      "np.rint(np.log2(np.abs(b).max()))", "0.0", "large unit"),
     ("coordinates follow", Path, "approach", "self.anchor(self.scaled())", "pass", (0, 179)),
     ("a misfit is near", Path, "approach", "correct(NEAR", "correct(1e-1", (0, 411)),
@@ -137,40 +138,40 @@ GUARDS = [
     ("a row forces zero to be zero", Path, "forced", "(basis.rhs == 0) &", "True &", (0, 8)),
     ("one refinement of the multipliers", Path, "multipliers",
      "multipliers += (difference - multipliers @ columns) @ self.basis.inverse", "pass", (0, 277)),
-    ("zeros as floats", LIMITS, "_certified",
+    ("zeros as floats", road, "_certified",
      "np.where(x[used] > 0, L * np.log(x[used]), path.scaled() + path.log_size)",
      "L * np.log(x[used])", (0, 79)),
-    ("bounds of the root", LIMITS, "_log_rho", "if not low < there < high:", "if False:",
+    ("bounds of the root", road, "_log_rho", "if not low < there < high:", "if False:",
      (0, 212)),
-    ("the slope far away", LIMITS, "_log_rho", "np.clip(excess / slope, -reach, reach)",
+    ("the slope far away", road, "_log_rho", "np.clip(excess / slope, -reach, reach)",
      "excess / slope", (1, 9)),
     ("what rounding hides", None, "UNSEEN", None, 1.0, (0, 277)),
     ("multipliers of the problem's rows", Path, "multipliers", " * self.row_scale", "",
      "large unit"),
     ("a residual of float weights", None, "LIMIT_RESIDUAL", None, 1e-16, (0, 339)),
-    ("rounding of large parts", LIMITS, "_certified",
+    ("rounding of large parts", road, "_certified",
      "max(LIMIT_RESIDUAL, rounding * sums)", "LIMIT_RESIDUAL", "parallel"),
-    ("four roundings", LIMITS, "_certified", "4 * flow.depth", "1 * flow.depth", (1, 28)),
-    ("squares out of range", LIMITS, "_certified",
+    ("four roundings", road, "_certified", "4 * flow.depth", "1 * flow.depth", (1, 28)),
+    ("squares out of range", road, "_certified",
      "size = stacked.max()", "size = 1.0", "small unit"),
     ("steps to the root", None, "MAX_ROOT_STEPS", None, 5, (1, 251)),
-    ("no warnings", LIMITS, "_limit_one", 'all="ignore"', 'under="ignore"', (0, 411)),
-    ("rows of one size in the certificate", certificates, "relative_gap",
+    ("no warnings", road, "_limit_one", 'all="ignore"', 'under="ignore"', (0, 411)),
+    ("rows of one size in the certificate", _certificates, "relative_gap",
      "np.where(rows > 0, rows, 1.0)", "np.ones_like(rows)", (0, 219)),
-    ("a row of zeros in the certificate", certificates, "relative_gap",
+    ("a row of zeros in the certificate", _certificates, "relative_gap",
      "np.where(rows > 0, rows, 1.0)", "rows", "zero row"),
-    ("rounding of y", certificates, "relative_gap",
+    ("rounding of y", _certificates, "relative_gap",
      "np.maximum(np.abs(slack - here) - noise, 0.0)", "np.abs(slack - here)", (0, 411)),
-    ("rounding of the start's logarithm", certificates, "relative_gap",
+    ("rounding of the start's logarithm", _certificates, "relative_gap",
      "(1 + gamma * np.abs(log_start)) * c", "c", (0, 277)),
-    ("a unit of multipliers: the start", certificates, "unit_of_multipliers",
+    ("a unit of multipliers: the start", results, "unit_of_multipliers",
      "max(-log_start.min(), -log_z.max())", "-log_z.max()", (0, 16)),
-    ("a unit of multipliers: the limit", certificates, "unit_of_multipliers",
+    ("a unit of multipliers: the limit", results, "unit_of_multipliers",
      "max(-log_start.min(), -log_z.max())", "-log_start.min()", (1, 3)),
-    ("infinite over infinite", certificates, "relative_gap",
+    ("infinite over infinite", _certificates, "relative_gap",
      "np.where(y == here, 1.0, y / here)", "y / here", (0, 285)),
-    ("nothing is hidden", certificates, "_determined", "not hidden.any()", "False", "small"),
-    ("the hidden may be determined", certificates, "_determined",
+    ("nothing is hidden", _certificates, "_determined", "not hidden.any()", "False", "small"),
+    ("the hidden may be determined", _certificates, "_determined",
      "sigma[-1] < INDEPENDENT * sigma[0]", "True", "tie"),
     ("nearly dependent is independent", None, "INDEPENDENT", None, 1e-2, "tie, mixed rows"),
 ]  # fmt: skip
@@ -223,7 +224,7 @@ def same(one, other):
 def test_a_guard_is_missed(owner, name, old, new, key, monkeypatch):
     drawn, right = judged(key)
     if (np.atleast_1d(right.status) == CONVERGED).all():  # known, and slow to find out again
-        monkeypatch.setattr(LIMITS.stalling, "vanishing", lambda *_: False)
+        monkeypatch.setattr(_stalling, "vanishing", lambda *_: False)
     without(monkeypatch, owner, name, old, new)
     try:
         answer = drawn.call()

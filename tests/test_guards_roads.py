@@ -4,7 +4,6 @@ A guard is given with an instance, what comes out with it, and a patch that take
 another status, or another result, must come out.
 """
 
-import sys
 import threading
 
 import numpy as np
@@ -12,12 +11,12 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 import wnlib as wn
-from wnlib import linear_program as lp
-from wnlib.threads import one_blas_thread
-from wnlib.trajectories import vanishes
+from wnlib import _threads
+from wnlib._threads import one_blas_thread
+from wnlib.l1 import linear_program as lp
+from wnlib.roads import descend as road
+from wnlib.roads.descend import vanishes
 
-# ``wnlib.descend`` and ``wnlib.threads`` name what users call, so the modules are to be had here
-DESCEND, THREADS = (sys.modules[f"wnlib.{name}"] for name in ("descend", "threads"))
 CONVERGED, UNFINISHED = wn.Status.CONVERGED, wn.Status.UNFINISHED
 CROSSED, DIVERGED = wn.Status.CROSSED_ZERO, wn.Status.DIVERGED
 
@@ -99,7 +98,7 @@ def never(rows):
 
 
 def set_without_release(wanted):
-    for pool, number in zip(THREADS._pools(), wanted, strict=True):
+    for pool, number in zip(_threads._pools(), wanted, strict=True):
         pool.set_num_threads(number)
 
 
@@ -131,7 +130,7 @@ GUARDS = [
         "each step is watched for a crossing",
         descended(PLAIN(2), *ONE, [2.2], 0.5, 100, **BEFORE),
         (CROSSED, 0),
-        (DESCEND._PlainRows, "crossed", never),
+        (road._PlainRows, "crossed", never),
     ),
     (
         "NaN after a crossing does not hide it",
@@ -143,19 +142,19 @@ GUARDS = [
         "the radius is watched as well",
         descended(NORM(2, 100.0), *TWO, [2.0, 0.2], 0.01, 100),
         (CROSSED, 0),
-        (DESCEND._WeightNormRows, "crossed", DESCEND._PlainRows.crossed),
+        (road._WeightNormRows, "crossed", road._PlainRows.crossed),
     ),
     (
         "growth of the residual is bounded",
         descended(PLAIN(2), [[1.0]], [1e9], [1e-3], 1e8, 100),
         (DIVERGED, 0),
-        (DESCEND, "GROWTH", np.inf),
+        (road, "GROWTH", np.inf),
     ),
     (
         "what has converged stops at the next look",
         descended(PLAIN(2), *ONE, [0.5], 0.1, 5000, times=[500.0]),
         (CONVERGED, 200),
-        (DESCEND, "CHECK_EVERY", 10**6),
+        (road, "CHECK_EVERY", 10**6),
     ),
     (
         "rows are brought to one size",
@@ -219,13 +218,13 @@ GUARDS = [
         "the last to leave restores the numbers of threads",
         overlapping,
         ({1}, {2}),
-        (type(one_blas_thread), "__exit__", lambda self, *_: THREADS._set_numbers(self._numbers)),
+        (type(one_blas_thread), "__exit__", lambda self, *_: _threads._set_numbers(self._numbers)),
     ),
     (
         "numbers of threads are set from any thread",
         overlapping,
         ({1}, {2}),
-        (THREADS, "_set_numbers", set_without_release),
+        (_threads, "_set_numbers", set_without_release),
     ),
 ]
 

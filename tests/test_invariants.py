@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wnlib as wn
-from wnlib import invariants
 from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.theory import invariants
 
 DEPTHS = [2, 2.5, 3, 4]
 N = 5

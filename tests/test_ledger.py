@@ -12,8 +12,11 @@ import pytest
 
 import wnlib as wn
 from wnlib import __main__ as command_line
-from wnlib import bounds, flows, instances, invariants, ledger, stalling
-from wnlib.claims import CHAPTERS, CLAIMS, common
+from wnlib import claims, flows
+from wnlib.claims import CHAPTERS, CLAIMS, common, instances
+from wnlib.ledger._verify import FURTHER_DRAWS
+from wnlib.roads import _stalling
+from wnlib.theory import bounds, invariants
 
 BOOK = Path(__file__).parent.parent / "book"
 
@@ -37,7 +40,7 @@ def claim(monkeypatch):
         }
         part = dataclasses.replace(example.parts[0], **(defaults | fields))
         made = dataclasses.replace(example, label="test", sample=sample, parts=(part,))
-        monkeypatch.setattr(ledger, "CLAIMS", {"test": made})
+        monkeypatch.setattr(claims, "CLAIMS", {"test": made})
         monkeypatch.setattr(command_line, "CLAIMS", {"test": made})
         return made
 
@@ -83,7 +86,7 @@ def test_each_part_must_hold(claim):
         ((part, survives), "undecided"),
         ((survives, fails), "fails"),
     ]:
-        ledger.CLAIMS["test"] = dataclasses.replace(made, parts=parts)
+        claims.CLAIMS["test"] = dataclasses.replace(made, parts=parts)
         assert wn.verify("test").rows[0].verdict == verdict
 
 
@@ -105,7 +108,7 @@ def test_instances_are_drawn_until_the_twin_is_refuted(claim):
     assert max(len(row.findings[0].values) for row in rows) > 20
     claim(measure_twin=lambda i: i)
     (row,) = wn.verify(samples=2).rows
-    assert len(row.findings[0].values) == 2 + ledger.FURTHER_DRAWS
+    assert len(row.findings[0].values) == 2 + FURTHER_DRAWS
 
 
 def test_a_part_that_hardly_applies_is_undecided(claim):
@@ -129,7 +132,7 @@ def test_instances_depend_on_the_seed_alone(claim):
     claim()
     first, again, other = (wn.verify(seed=seed).rows[0].findings[0] for seed in (1, 1, 2))
     assert first.worst == again.worst != other.worst
-    assert ledger.draw("test", first.worst_draw, seed=1) == first.worst
+    assert claims.draw("test", first.worst_draw, seed=1) == first.worst
 
 
 def test_json_is_json(claim):
@@ -145,7 +148,7 @@ def test_interrupted_ledger_keeps_its_rows(claim, monkeypatch):
     made = claim()
     part = dataclasses.replace(made.parts[0], measure=stop)
     second = dataclasses.replace(made, label="second", parts=(part,))
-    monkeypatch.setattr(ledger, "CLAIMS", {"test": made, "second": second})
+    monkeypatch.setattr(claims, "CLAIMS", {"test": made, "second": second})
     result = wn.verify()
     assert [row.label for row in result.rows] == ["test"]
     assert result.interrupted
@@ -312,7 +315,7 @@ LIES = {
         ("thm-plain-limit", "prop-certified-limit", "prop-wn-limit"),
     ),
     "nothing stalls": (
-        (stalling, "vanishing", lambda f: lambda *a: False),
+        (_stalling, "vanishing", lambda f: lambda *a: False),
         ("prop-wn-converges",),
     ),
     "not the shortest solution": (
@@ -325,7 +328,7 @@ LIES = {
 def is_refuted(label, draws=60):
     """Tell whether a claim fails on one of its instances; stops at the first."""
     for number in range(draws):
-        instance = ledger.draw(label, number, seed=1)
+        instance = claims.draw(label, number, seed=1)
         for part in CLAIMS[label].parts:
             value = part.measure(instance) if part.applies(instance) else None
             if value is not None and not value <= part.threshold:

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wnlib as wn
-from wnlib import invariants, linear_program, stalling
-from wnlib.instances import KINDS, random_instance, random_problem
+from wnlib.claims.instances import KINDS, random_instance, random_problem
+from wnlib.l1 import linear_program
+from wnlib.roads import _plain_limits, _stalling
+from wnlib.theory import invariants
 
 DEPTHS = [2, 2.2, 2.5, 3, 4, 6]
 
@@ -239,7 +241,7 @@ def test_undecided_stalls_are_named(monkeypatch):
     assert not wn.stalls(*UNDECIDED)
     with pytest.raises(RuntimeError, match="stalls is undecided: 2 integration steps"):
         wn.stalls(*UNDECIDED, max_steps=2)
-    monkeypatch.setattr(stalling, "MAX_STEPS", 2)
+    monkeypatch.setattr(_stalling, "MAX_STEPS", 2)
     undecided = wn.limit(*UNDECIDED)
     assert undecided.status is wn.Status.UNFINISHED
     assert undecided.message.startswith("whether the flow stalls is undecided")
@@ -272,7 +274,7 @@ def test_failure_of_the_linear_program_is_no_verdict_of_limit(monkeypatch):
         status, message = 4, "numerical difficulties"
 
     monkeypatch.setattr(linear_program, "linprog", lambda *_, **__: GivesUp)
-    monkeypatch.setattr(stalling, "MAX_STEPS", 2)
+    monkeypatch.setattr(_stalling, "MAX_STEPS", 2)
     with pytest.raises(RuntimeError, match="the linear program failed: numerical difficulties"):
         wn.min_l1(UNDECIDED[1])
     assert wn.limit(*UNDECIDED).status is wn.Status.UNFINISHED
@@ -282,7 +284,7 @@ def test_stuck_is_never_called_converged(monkeypatch):
     """On the way to its end the path of plain limits has small residuals everywhere."""
     problem = wn.sparse_problem(10, 30, 3, seed=1)
     x0 = wn.initial_weights(problem, 1e-3, seed=0)
-    monkeypatch.setattr("wnlib.plain_limits.MAX_STEPS", 5)
+    monkeypatch.setattr(_plain_limits, "MAX_STEPS", 5)
     result = wn.limit(wn.PlainFlow(2), problem, x0)
     assert problem.error(result.effective) > 0.1
     assert result.status == wn.Status.UNFINISHED

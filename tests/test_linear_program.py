@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wnlib as wn
-from wnlib import linear_program
-from wnlib.linear_program import CERTIFIED, MinL1
+from wnlib.l1 import linear_program
+from wnlib.l1.linear_program import CERTIFIED, MinL1
 
 
 def exact_solution(rows):

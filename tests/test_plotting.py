@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import wnlib as wn
-from wnlib import plotting
+from wnlib.figures import plotting
 
 PROBLEM = wn.sparse_problem(10, 20, sparsity=2, seed=1)
 STARTS = wn.initial_weights(PROBLEM, scale=0.1, seed=2, starts=3)

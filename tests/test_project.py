@@ -20,25 +20,24 @@ import wnlib
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
-# A module imports only from modules above it.
-ORDER = [
-    *("threads", "problems", "flows", "trajectories", "charts", "linear_program", "stalling"),
-    *("integrate", "descend", "bases", "certificates", "plain_limits", "limits"),
-    *("invariants", "bounds", "training", "instances"),
-    *("claims.claim", "claims.common", "claims.sparse_recovery", "claims.plain_flow"),
-    *("claims.polar", "claims.magnification.rho", "claims.magnification.convergence"),
-    *("claims.magnification.factor", "claims.magnification.potential", "claims.magnification"),
-    *("claims.figure_2", "claims", "ledger", "plotting", "widgets"),
-    *("__main__", "__init__"),
-]
-
-# What only some modules may import, and where: at the top, or inside a function that needs it.
-EXTRAS = {
-    "matplotlib": {"plotting": "top", "widgets": "top"},
-    "ipywidgets": {"widgets": "top"},
-    "PIL": {"widgets": "top"},
-}
+# The rooms of wnlib, modules and packages, from the ground up. A room imports only from itself and
+# from lower layers; those of one layer know nothing of each other. A check of a road by the theory
+# is evidence because neither imports the other, and another paper could take the ledger with it.
+LAYERS = (
+    ("_checks", "_threads"),
+    ("problems", "ledger"),
+    ("flows",),
+    ("results",),
+    ("l1",),
+    ("roads", "theory"),
+    ("claims", "figures"),
+    ("__init__",),
+    ("__main__",),
+)
+LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 LIGHT = {"numpy", "scipy", "threadpoolctl", *sys.stdlib_module_names}
+OPTIONAL = {"figures": {"matplotlib", "ipywidgets", "PIL"}}  # what else a room may import
+FILES = sorted(path.relative_to(ROOT / "wnlib") for path in (ROOT / "wnlib").rglob("*.py"))
 
 
 def text(name):
@@ -57,62 +56,60 @@ def requirements(lines):
     return {canonicalize_name(r.name): r for r in found if r.name != "wnlib"}
 
 
-def source(module):
-    """Return the path of a module of wnlib, or of a package's own __init__."""
-    path = ROOT / "wnlib" / module.replace(".", "/")
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+def room_of(names):
+    """Return the room of ``wnlib.NAMES``; what is no room is a name of wnlib itself."""
+    return names[0] if names and names[0] in LAYER else "__init__"
 
 
-def imports(module):
-    """Yield (package or sibling module, "top" or "function", is it a sibling?)."""
-    tree = ast.parse(source(module).read_text("utf-8"))
-    inside = {
-        id(node)
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
-    }
-    for node in ast.walk(tree):
-        where = "function" if id(node) in inside else "top"
+def imports(code):
+    """Yield what Python code imports, anywhere in it, as a list of names: package, module, ..."""
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name.split(".") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            package, _, rest = name.partition(".")
-            sibling = package == "wnlib"
-            while sibling and rest not in ORDER and "." in rest:
-                rest = rest.rpartition(".")[0]  # the module of a function or class
-            yield (rest if sibling else package, where, sibling)
+            start = ["." * node.level] if node.level else []
+            start += node.module.split(".") if node.module else []
+            yield from ([*start, alias.name] for alias in node.names)
 
 
-def modules():
-    """Yield the dotted names of the modules of wnlib, packages under their own name."""
-    for path in (ROOT / "wnlib").rglob("*.py"):
-        *packages, name = path.relative_to(ROOT / "wnlib").with_suffix("").parts
-        yield ".".join([*packages, name] if name != "__init__" or not packages else packages)
+def forbidden(room, code):
+    """Return what the code of a room imports although it must not."""
+    allowed = {other for other in LAYER if LAYER[other] < LAYER[room]} | {room}
+    packages = LIGHT | OPTIONAL.get(room, set())
+    return [
+        ".".join(names)
+        for names in imports(code)
+        if (room_of(names[1:]) not in allowed if names[0] == "wnlib" else names[0] not in packages)
+    ]
 
 
-MODULES = sorted(modules())
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_imports_point_down(file):
+    room = file.parts[0].removesuffix(".py")
+    assert room in LAYER, "give the new room its place in LAYERS"
+    assert forbidden(room, (ROOT / "wnlib" / file).read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_module_imports_only_from_above(module):
-    assert module in ORDER, "give the new module its place in ORDER"
-    below = ORDER[ORDER.index(module) :]
-    assert [name for name, _, sibling in imports(module) if sibling and name in below] == []
+def test_each_room_is_there():
+    assert {file.parts[0].removesuffix(".py") for file in FILES} == LAYER.keys()
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_module_is_light(module):
-    for name, where, sibling in imports(module):
-        if sibling or name in LIGHT:
-            continue
-        assert module in EXTRAS.get(name, {}), f"wnlib.{module} imports {name}"
-        assert EXTRAS[name][module] in ("top", where), f"import {name} inside the function"
+@pytest.mark.parametrize(
+    ("room", "code", "found"),
+    [
+        ("theory", "from wnlib.roads.limit import limit", "wnlib.roads.limit.limit"),
+        ("roads", "def f():\n    from wnlib.theory import bounds", "wnlib.theory.bounds"),
+        ("problems", "import wnlib.flows", "wnlib.flows"),
+        ("ledger", "from wnlib import claims", "wnlib.claims"),
+        ("claims", "import wnlib as wn", "wnlib"),
+        ("claims", "from wnlib import limit", "wnlib.limit"),  # the name of wnlib, not of a room
+        ("claims", "from wnlib import plotting", "wnlib.plotting"),
+        ("roads", "from ..theory import bounds", "...theory.bounds"),  # imports are absolute
+        ("roads", "if True:\n    import matplotlib.pyplot", "matplotlib.pyplot"),
+    ],
+)
+def test_a_planted_import_is_reported(room, code, found):
+    assert forbidden(room, f"import numpy\nfrom wnlib import _checks\n{code}\n") == [found]
 
 
 def test_importing_wnlib_loads_no_plots_and_no_widgets():
@@ -120,12 +117,13 @@ def test_importing_wnlib_loads_no_plots_and_no_widgets():
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
-    assert not EXTRAS.keys() & set(loaded.stdout.split())
+    assert not OPTIONAL["figures"] & set(loaded.stdout.split())
 
 
 def test_wheel_holds_the_library_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     names = zipfile.ZipFile(tmp_path / buildapi.build_wheel(str(tmp_path))).namelist()
+    assert {f"wnlib/{file.as_posix()}" for file in FILES} <= set(names)
     assert {name.split("/")[0] for name in names} == {
         "wnlib",
         f"wnlib-{wnlib.__version__}.dist-info",

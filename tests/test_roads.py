@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import wnlib as wn
-from wnlib.instances import KINDS, random_instance
+from wnlib.claims.instances import KINDS, random_instance
 
 INSTANCES = [
     pytest.param(weight_norm, depth, signed, kind, seed, id=f"{name}-{depth}-{sign}-{kind}-{seed}")

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from threadpoolctl import threadpool_info
 
 import wnlib as wn
-from wnlib import stalling
+from wnlib.roads import _stalling
 
 
 def trained(flow, problem, x0):
@@ -111,8 +111,8 @@ def test_a_large_start_with_a_small_ratio_converges():
     """Log w moves by thousands: what counts is the absolute error."""
     assert not wn.stalls(*HARD)  # nothing opposes b
     with np.errstate(all="ignore"):
-        for share in stalling.TOLERANCES[:2]:
-            assert stalling._enters(*HARD, share, 1000)[0] is False
+        for share in _stalling.TOLERANCES[:2]:
+            assert _stalling._enters(*HARD, share, 1000)[0] is False
     end = wn.integrate(*HARD, 1e6, residual_tol=1e-9)
     assert end.status is wn.Status.CONVERGED
     np.testing.assert_allclose(end.effective, [0, 0.895, 0.587], atol=2e-3)
@@ -138,10 +138,10 @@ def test_proofs_are_right():
     for seed in range(150):
         flow, problem, x0 = opposed_start(seed)
         stalls = wn.stalls(flow, problem, x0)
-        if stalling.certainly_stalls(flow, problem, x0):
+        if _stalling.certainly_stalls(flow, problem, x0):
             stalled += 1
             assert stalls
-        if stalling.certainly_converges(flow, x0, wn.min_l1(problem).z):
+        if _stalling.certainly_converges(flow, x0, wn.min_l1(problem).z):
             converges += 1
             assert not stalls
     assert stalled > 15 and converges > 15
@@ -170,7 +170,7 @@ def test_the_proof_of_convergence_is_the_lyapunov_function(depth):
         proof = lyapunov(z, x0 / np.sqrt(R), R) - lowest
         if abs(proof) > 1e-3:
             outcomes.add(proof < 0)
-            assert stalling.certainly_converges(flow, x0, z) == (proof < 0)
+            assert _stalling.certainly_converges(flow, x0, z) == (proof < 0)
     assert outcomes == {True, False}
 
 
@@ -183,8 +183,8 @@ def test_nothing_overflows_in_a_proof():
             for x0 in ([1e-20, 1.0], [1.0, 1e-20], [1e-100, 1e-100], [1e3, 1e3]):
                 x0 = np.array(x0)
                 proofs = (
-                    stalling.certainly_converges(flow, x0, z),
-                    stalling.certainly_stalls(flow, problem, x0),
+                    _stalling.certainly_converges(flow, x0, z),
+                    _stalling.certainly_stalls(flow, problem, x0),
                 )
                 assert proofs != (True, True)
 
@@ -205,8 +205,8 @@ def test_a_candidate_spares_the_steps():
     flow, x0 = wn.WeightNormFlow(2, 0.01), 0.5 * v / np.linalg.norm(v)
     solution = wn.min_l1(problem).z
     stacked = np.concatenate([np.maximum(solution, 0), np.maximum(-solution, 0)])
-    assert stalling.vanishing(flow, problem, x0, 0) is None
-    assert stalling.vanishing(flow, problem, x0, 0, [stacked]) is False
+    assert _stalling.vanishing(flow, problem, x0, 0) is None
+    assert _stalling.vanishing(flow, problem, x0, 0, [stacked]) is False
 
 
 def test_too_few_steps_are_no_answer():
@@ -226,8 +226,8 @@ def test_one_start_and_a_motion_that_is_known():
     with pytest.raises(TypeError, match="Half moves in a way of its own"):
         wn.stalls(Half(2), problem, x0)
     assert not wn.stalls(wn.PlainFlow(2), problem, x0)
-    assert stalling.certainly_converges(wn.PlainFlow(2), x0, x0)
-    assert not stalling.certainly_stalls(wn.PlainFlow(2), problem, x0)
+    assert _stalling.certainly_converges(wn.PlainFlow(2), x0, x0)
+    assert not _stalling.certainly_stalls(wn.PlainFlow(2), problem, x0)
 
 
 def test_nothing_global_is_changed():
@@ -274,7 +274,7 @@ def test_the_edge_of_a_stall_at_any_size(delta):
 
 def with_candidate(flow, problem, x0, max_steps):
     candidates = [] if problem.signed else [wn.min_l1(problem).z]
-    return stalling.vanishing(flow, problem, x0, max_steps, candidates)
+    return _stalling.vanishing(flow, problem, x0, max_steps, candidates)
 
 
 def even_start():
@@ -307,7 +307,7 @@ def candidate_decides():
     """Return a start where only the candidate decides without a step."""
     for seed in range(100):
         instance = opposed_start(seed)
-        if stalling.vanishing(*instance, 0) is None and with_candidate(*instance, 0) is False:
+        if _stalling.vanishing(*instance, 0) is None and with_candidate(*instance, 0) is False:
             return instance
 
 
@@ -315,7 +315,7 @@ def candidate_decides():
 def test_guards_are_needed(monkeypatch, name, guard, without, instance, max_steps, right):
     start = instance()
     assert with_candidate(*start, max_steps) is right
-    monkeypatch.setattr(stalling, guard, without)
+    monkeypatch.setattr(_stalling, guard, without)
     assert with_candidate(*start, max_steps) is not right
 
 

@@ -10,7 +10,7 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 import wnlib as wn
-from wnlib.threads import one_blas_thread
+from wnlib._threads import one_blas_thread
 
 CONTROLLER = ThreadpoolController()
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import wnlib as wn
-from wnlib import instances, training
-from wnlib.training import train
+from wnlib.claims import instances
+from wnlib.roads import _training
+from wnlib.roads._training import train
 
 FLOWS = [wn.PlainFlow(2), wn.PlainFlow(3.5), wn.WeightNormFlow(2, 0.5), wn.WeightNormFlow(3.5, 2.0)]
 
@@ -32,7 +33,7 @@ def test_same_path_as_the_mirror_form(flow):
 @pytest.mark.parametrize("flow", FLOWS, ids=str)
 def test_jacobian_is_the_derivative(flow):
     problem, x0 = example()
-    run = training._Run(flow, problem, x0)
+    run = _training._Run(flow, problem, x0)
 
     def velocity(y):
         return run.rate(y) / run.clock(y)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import wnlib as wn
-from wnlib import plotting, widgets
+from wnlib.figures import plotting, widgets
 
 SEED = 3
 PLAIN = {power: digit for digit, power in plotting.SUPERSCRIPT.items()}

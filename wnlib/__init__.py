@@ -14,18 +14,21 @@ The smaller the ratio, the nearer to the smallest l1 norm, as long as ``|x0|^2``
 ``wn.min_l1(problem)`` says what it is. Noise in ``b`` is fitted as well: nothing here smooths it.
 """
 
-from wnlib import bounds, invariants
-from wnlib.descend import descend
+from importlib import import_module
+
+from wnlib.claims import verify
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.integrate import integrate
-from wnlib.ledger import verify
-from wnlib.limits import Limit, limit
-from wnlib.linear_program import MinL1, min_l1
+from wnlib.l1.linear_program import MinL1, min_l1
 from wnlib.problems import Problem, initial_weights, sparse_problem
-from wnlib.stalling import stalls
-from wnlib.trajectories import Result, Status, Trajectory
+from wnlib.results import Limit, Result, Status, Trajectory
+from wnlib.roads._stalling import stalls
+from wnlib.roads.descend import descend
+from wnlib.roads.integrate import integrate
+from wnlib.roads.limit import limit
+from wnlib.theory import bounds, invariants
 
 __version__ = "0.1.0"
+_FIGURES = ("plotting", "widgets")
 __all__ = [
     "Limit",
     "MinL1",
@@ -46,3 +49,10 @@ __all__ = [
     "stalls",
     "verify",
 ]
+
+
+def __getattr__(name):
+    """Load a module of the figures where it is asked for: its requirements are optional."""
+    if name in _FIGURES:
+        return import_module(f"wnlib.figures.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,8 +12,8 @@ import numpy
 import scipy
 
 import wnlib
-from wnlib.claims import CLAIMS
-from wnlib.ledger import Verdict, verify
+from wnlib.claims import CLAIMS, verify
+from wnlib.ledger import Verdict
 
 
 def at_least(minimum):

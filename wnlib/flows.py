@@ -23,7 +23,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wnlib.problems import check_weights, positive
+from wnlib._checks import positive
+from wnlib.problems import check_weights
 
 MAX_DEPTH = 100  # beyond, powers x^L of weights of ordinary size leave the range of floats
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from wnlib import bounds
+from wnlib.claims.instances import Instance, hard_instance
 from wnlib.flows import PlainFlow
-from wnlib.instances import Instance, hard_instance
-from wnlib.linear_program import min_l1
+from wnlib.l1.linear_program import min_l1
 from wnlib.problems import Problem
-from wnlib.trajectories import Status
+from wnlib.results import Status
+from wnlib.theory import bounds
 
 # Reasons for thresholds.
 ROUNDING = "an identity in exact arithmetic; a hundred operations' rounding errors"

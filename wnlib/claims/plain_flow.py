@@ -5,9 +5,6 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import nnls
 
-from wnlib import bounds, invariants
-from wnlib.certificates import unit_of_multipliers
-from wnlib.claims.claim import Claim, Part
 from wnlib.claims.common import (
     INEQUALITY,
     INTEGRATION,
@@ -27,11 +24,13 @@ from wnlib.claims.common import (
     shortest,
     tight_instance,
 )
+from wnlib.claims.instances import Instance, hard_instance, random_depth
 from wnlib.flows import PlainFlow
-from wnlib.instances import Instance, hard_instance, random_depth
-from wnlib.limits import limit
+from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
-from wnlib.trajectories import Status
+from wnlib.results import Status, unit_of_multipliers
+from wnlib.roads.limit import limit
+from wnlib.theory import bounds, invariants
 
 
 def _point(instance):

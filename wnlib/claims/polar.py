@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from wnlib.claims.claim import Claim, Part
 from wnlib.claims.common import INEQUALITY, INTEGRATION, ROUNDING, finished, relative, weight_norm
+from wnlib.claims.instances import Instance
 from wnlib.claims.plain_flow import rise
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.instances import Instance
+from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
 
 

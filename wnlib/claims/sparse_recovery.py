@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.optimize import linprog
 
-from wnlib.claims.claim import Claim, Part
 from wnlib.claims.common import PROGRAM, plain
-from wnlib.trajectories import Status
+from wnlib.ledger import Claim, Part
+from wnlib.results import Status
 
 MARGIN = 0.02  # how strictly the hypotheses of uniqueness hold, or the tolerance of HiGHS drowns it
 

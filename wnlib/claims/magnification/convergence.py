@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from wnlib.claims.claim import Claim, Part, always
 from wnlib.claims.common import (
     INTEGRATION,
     ROUNDING,
@@ -12,12 +11,13 @@ from wnlib.claims.common import (
     finished,
     weight_norm,
 )
+from wnlib.claims.instances import Instance, hard_instance
 from wnlib.claims.plain_flow import drift
 from wnlib.flows import PlainFlow
-from wnlib.instances import Instance, hard_instance
+from wnlib.ledger import Claim, Part, always
 from wnlib.problems import Problem
-from wnlib.stalling import stalls
-from wnlib.trajectories import Status
+from wnlib.results import Status
+from wnlib.roads._stalling import stalls
 
 
 def _mirror_velocity(instance, with_kappa):

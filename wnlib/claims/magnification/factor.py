@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from wnlib import bounds, invariants
-from wnlib.claims.claim import Claim, Part
 from wnlib.claims.common import (
     INEQUALITY,
     INTEGRATION,
@@ -16,9 +14,11 @@ from wnlib.claims.common import (
     tight_instance,
     weight_norm,
 )
+from wnlib.claims.instances import Instance, hard_instance
 from wnlib.claims.magnification.rho import log_rho_of, magnified, rho_part, rho_scale
 from wnlib.flows import WeightNormFlow
-from wnlib.instances import Instance, hard_instance
+from wnlib.ledger import Claim, Part
+from wnlib.theory import bounds, invariants
 
 
 def _log_rho_without_lengths(instance):

@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from wnlib import bounds
-from wnlib.claims.claim import Claim, Part
 from wnlib.claims.common import (
     INEQUALITY,
     INTEGRATION,
@@ -18,12 +16,14 @@ from wnlib.claims.common import (
     shortest,
     weight_norm,
 )
+from wnlib.claims.instances import Instance, hard_instance
 from wnlib.claims.magnification.rho import log_rho_of, magnified, rho_part
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.instances import Instance, hard_instance
-from wnlib.limits import limit
+from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
-from wnlib.trajectories import Status
+from wnlib.results import Status
+from wnlib.roads.limit import limit
+from wnlib.theory import bounds
 
 
 def _plain_radii(instance, shifts):

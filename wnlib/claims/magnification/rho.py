@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from wnlib import invariants
-from wnlib.claims.claim import Part
 from wnlib.claims.common import (
     arrives,
     distance_to_end,
 )
 from wnlib.flows import PlainFlow
-from wnlib.limits import limit
-from wnlib.trajectories import Status
+from wnlib.ledger import Part
+from wnlib.results import Status
+from wnlib.roads.limit import limit
+from wnlib.theory import invariants
 
 
 def log_rho_of(instance):

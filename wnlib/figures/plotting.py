@@ -10,8 +10,8 @@ a colour alone says too little in print, each flow has a marker of its own besid
 import numpy as np
 from matplotlib import cycler
 
+from wnlib._checks import positive
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.problems import positive
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"

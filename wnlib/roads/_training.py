@@ -14,7 +14,7 @@ import numpy as np
 from scipy.integrate import LSODA
 
 from wnlib.flows import PlainFlow
-from wnlib.trajectories import Status, Trajectory
+from wnlib.results import Status, Trajectory
 
 TOLERANCE = 1e-9  # of a step, absolute, in logarithms: relative in the weights
 ARRIVED = 1e-8  # relative residual at which a run ends

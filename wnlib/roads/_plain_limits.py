@@ -25,8 +25,8 @@ from numpy.linalg import LinAlgError
 from scipy.linalg import qr
 from scipy.optimize import linprog
 
-from wnlib.bases import EPS, RANGE, Basis, StuckError, pivots
 from wnlib.flows import log_sum
+from wnlib.roads._bases import EPS, RANGE, Basis, StuckError, pivots
 
 ROUNDED = 1e-8  # a misfit that may be rounding: then z_B takes it
 NEAR = 1e-4  # a misfit from which one Newton step or two reach rounding: enough on the way
@@ -284,7 +284,7 @@ class PlainLimits:
         return dq, dp - pull
 
     def multipliers(self, log_start, log_z, unit):
-        """Return the ``nu`` of :mod:`wnlib.certificates`, in units of ``e^unit``."""
+        """Return the ``nu`` of :mod:`wnlib.roads._certificates`, in units of ``e^unit``."""
         inside, gamma = self.basis.inside, self.gamma
         log_start, log_z = log_start[inside], log_z[inside]
         if gamma == 0:

@@ -16,12 +16,12 @@ from functools import cached_property
 
 import numpy as np
 
-from wnlib import stalling
-from wnlib.charts import Chart, Stepper, follow
+from wnlib._checks import count, finite, positive, within
+from wnlib._threads import one_blas_thread
 from wnlib.flows import check_start, vector_form
-from wnlib.problems import count, finite, positive, within
-from wnlib.threads import one_blas_thread
-from wnlib.trajectories import Status, Trajectory
+from wnlib.results import Status, Trajectory
+from wnlib.roads import _stalling
+from wnlib.roads._charts import Chart, Stepper, follow
 
 GONE = 1e-3  # share of the radius at which a certain stall ends: what comes is only less
 CONVERGED_RESIDUAL = 1e-9  # relative; what a run to t_end must reach to be called converged
@@ -140,12 +140,12 @@ class _Run:
 
     def stalls(self):
         """Tell whether the flow stalls: here, and, since a step may err, from the start."""
-        return stalling.certainly_stalls(self.flow, self.problem, self.x) and self.stalls_at_all
+        return _stalling.certainly_stalls(self.flow, self.problem, self.x) and self.stalls_at_all
 
     @cached_property
     def stalls_at_all(self):
         x0 = self.path[0]
-        return bool(stalling.vanishing(self.flow, self.problem, x0, stalling.MAX_STEPS))
+        return bool(_stalling.vanishing(self.flow, self.problem, x0, _stalling.MAX_STEPS))
 
     def status(self):
         if self.residual <= max(self.residual_tol, CONVERGED_RESIDUAL):

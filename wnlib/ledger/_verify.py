@@ -1,4 +1,4 @@
-"""The ledger: run the claims on seeded instances and say how close each came to failing."""
+"""Run claims on seeded instances, and say how close each came to failing."""
 
 import html
 import json
@@ -10,8 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from wnlib.claims import CLAIMS
-from wnlib.problems import count
+from wnlib._checks import count
 
 ENOUGH = 3  # instances to which a part must have applied before it is said to hold
 FURTHER_DRAWS = 200  # at most, until that is so and each twin is refuted; see verify
@@ -36,7 +35,7 @@ class Finding:
     Attributes
     ----------
     name, kind, measured, threshold, reason, twin
-        As in :class:`~wnlib.claims.claim.Part`.
+        As in :class:`~wnlib.ledger.Part`.
     values : tuple of float
         What was measured, on each instance on which the hypotheses held.
     draws : tuple of int
@@ -180,13 +179,15 @@ class Ledger:
         return json.dumps(summary | {"rows": rows}, indent=2, allow_nan=False)
 
 
-def verify(*labels, samples=20, seed=0, report=None, executor=None):
+def verify(find, labels, *, samples=20, seed=0, report=None, executor=None):
     """Check claims on seeded instances.
 
     Parameters
     ----------
-    *labels : str
-        Labels of statements in the book; all claims if none is given.
+    find : callable
+        Maps a label to its :class:`~wnlib.ledger.Claim`. A function of a module: it travels to
+        other processes by its name, and finds there the functions of a claim, which do not travel.
+    labels : sequence of str
     samples : int
         How many instances to draw for each claim. Where a part of it applied to fewer than three of
         them, or its false twin survived them, up to 200 more are drawn until that is settled.
@@ -203,14 +204,11 @@ def verify(*labels, samples=20, seed=0, report=None, executor=None):
         In the order of the labels. If interrupted from the keyboard, with the rows that were
         finished.
     """
-    for label in labels:
-        if not isinstance(label, str) or label not in CLAIMS:
-            raise ValueError(f"no claim {label!r}; there are {', '.join(CLAIMS)}")
     samples, seed = count("samples", samples), count("seed", seed, minimum=0)
-    labels, rows, interrupted = labels or tuple(CLAIMS), {}, False
+    rows, interrupted = {}, False
     checks = _one_by_one if executor is None else _side_by_side
     try:
-        for row in checks(labels, samples, seed, executor):
+        for row in checks(find, labels, samples, seed, executor):
             rows[row.label] = row
             if report is not None:
                 report(row)
@@ -219,13 +217,13 @@ def verify(*labels, samples=20, seed=0, report=None, executor=None):
     return Ledger(tuple(rows[label] for label in labels if label in rows), seed, interrupted)
 
 
-def _one_by_one(labels, samples, seed, _):
+def _one_by_one(find, labels, samples, seed, _):
     for label in labels:
-        yield _check(label, samples, seed)
+        yield _check(find, label, samples, seed)
 
 
-def _side_by_side(labels, samples, seed, executor):
-    futures = [executor.submit(_check, label, samples, seed) for label in labels]
+def _side_by_side(find, labels, samples, seed, executor):
+    futures = [executor.submit(_check, find, label, samples, seed) for label in labels]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -234,31 +232,31 @@ def _side_by_side(labels, samples, seed, executor):
             future.cancel()
 
 
-def draw(label, number, seed=0):
-    """Return an instance that :func:`verify` draws, to look at what was measured on it.
+def draw(claim, number, seed=0):
+    """Return an instance of a claim that :func:`verify` draws.
 
     Parameters
     ----------
-    label : str
+    claim : Claim
     number : int
         From 0 on; :attr:`Finding.worst_draw` is one.
     seed : int
     """
     # An instance depends on the claim's label, its number and the seed, not on what else is run.
-    rng = np.random.default_rng([seed, zlib.crc32(label.encode()), number])
-    return CLAIMS[label].sample(rng)
+    rng = np.random.default_rng([seed, zlib.crc32(claim.label.encode()), number])
+    return claim.sample(rng)
 
 
-def _check(label, samples, seed):
+def _check(find, label, samples, seed):
     """Return the row of a claim, looked up by its label: functions do not travel to processes."""
-    claim, began, error = CLAIMS[label], time.perf_counter(), None
+    claim, began, error = find(label), time.perf_counter(), None
     books = [_Book(part) for part in claim.parts]
     for number in range(samples + FURTHER_DRAWS):
         pending = books if number < samples else [book for book in books if not book.settled]
         if not pending:
             break
         try:
-            instance = draw(label, number, seed)
+            instance = draw(claim, number, seed)
             for book in pending:
                 book.enter(number, instance)
         except Exception as failure:  # of any kind: the row says which

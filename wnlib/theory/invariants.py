@@ -15,9 +15,10 @@ where the plain flow from ``x_0^L / rho`` would end (arXiv:2305.05448, Theorem 2
 import numpy as np
 from scipy.linalg import orth
 
+from wnlib._checks import finite, positive
 from wnlib.flows import check_depth, check_flow
-from wnlib.problems import check_problem, check_weights, finite, positive
-from wnlib.trajectories import Trajectory
+from wnlib.problems import check_problem, check_weights
+from wnlib.results import Trajectory
 
 
 def psi(stacked, depth):

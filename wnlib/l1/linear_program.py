@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog, nnls
 
-from wnlib.problems import Problem, check_problem, readonly
-from wnlib.trajectories import Status
+from wnlib._checks import readonly
+from wnlib.problems import Problem, check_problem
+from wnlib.results import Status
 
 CERTIFIED = 1e-9  # relative gap; that of a good answer is 1e-10 to 1e-16
 ROUNDING = 2e-15  # as near to solving A z = b as floats come: the norm may hang on every digit of b

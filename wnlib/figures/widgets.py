@@ -18,10 +18,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from wnlib import plotting
+from wnlib._checks import count, positive
+from wnlib.figures import plotting
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.limits import LIMIT_RESIDUAL, limit
-from wnlib.problems import check_problem, count, initial_weights, positive
+from wnlib.problems import check_problem, initial_weights
+from wnlib.roads.limit import LIMIT_RESIDUAL, limit
 
 SCALES = 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0
 RATIOS = 0.1, 0.3, 1.0, 10.0

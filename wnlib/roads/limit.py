@@ -1,14 +1,14 @@
 r"""The exact limits of both flows, without simulating.
 
 **Plain flow.** Its limit is the point at ``s = 0`` of a path that Newton's method follows
-(:mod:`wnlib.plain_limits`).
+(:mod:`wnlib.roads._plain_limits`).
 
 **Weight normalization.** Its limit is the limit of the plain flow from ``beta / rho``,
 ``beta = x0^L``, and ``rho`` depends on the limit only through its radius: one scalar equation in
 ``log rho``, with one root, solved on the same path. That is where it ends unless it stalls
-(:mod:`wnlib.stalling`).
+(:mod:`wnlib.roads._stalling`).
 
-No limit is called converged without a certificate (:mod:`wnlib.certificates`).
+No limit is called converged without a certificate (:mod:`wnlib.roads._certificates`).
 """
 
 from contextlib import suppress
@@ -19,14 +19,14 @@ import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.optimize import linprog
 
-from wnlib import stalling
-from wnlib.bases import EPS, StuckError
-from wnlib.certificates import relative_gap, unit_of_multipliers
+from wnlib._threads import one_blas_thread
 from wnlib.flows import check_mirror, check_start
-from wnlib.linear_program import min_l1
-from wnlib.plain_limits import PlainLimits, row_space
-from wnlib.threads import one_blas_thread
-from wnlib.trajectories import Result, Status
+from wnlib.l1.linear_program import min_l1
+from wnlib.results import Limit, Status, unit_of_multipliers
+from wnlib.roads import _stalling
+from wnlib.roads._bases import EPS, StuckError
+from wnlib.roads._certificates import relative_gap
+from wnlib.roads._plain_limits import PlainLimits, row_space
 
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless rounding forbids it
 LIMIT_GAP = 1e-14  # entries off by 1.4e-7 in the mean from a limit for measurements as near
@@ -39,36 +39,6 @@ CANCELLED_FAULT = "z_plus and z_minus are so large that rounding leaves an error
 KERNEL_FAULT = "b = 0: zero is a solution, but the flow may end at another; integrate follows it"
 GAP_FAULT = "the relative gap is {:.0e}: another point may be the limit"
 ROOT_FAULT = "the error of log rho moves the limit by {:.0e} of its norm"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Limit(Result):
-    """The exact end of a flow.
-
-    Attributes
-    ----------
-    log_rho : float or numpy.ndarray, shape (starts,)
-        Logarithm of the magnification: the limit is that of the plain flow from ``x0^L / rho``.
-        0 for the plain flow; for weight normalization NaN where it stalls, where Newton's
-        method got stuck, and for ``b = 0``.
-    n_steps : int or numpy.ndarray, shape (starts,)
-        Newton steps.
-    gap : float or numpy.ndarray, shape (starts,)
-        Relative Fenchel gap (:mod:`wnlib.certificates`) of the limit as the Bregman projection of
-        ``x0^L / rho``: a mean of ``delta^2 / 2``, if entries are off by factors ``e^delta`` from
-        the exact limit for measurements as near. NaN where there is no limit to certify.
-    multipliers : numpy.ndarray, shape (n_measurements,) or (starts, n_measurements)
-        The multipliers that show it, in the unit of
-        :func:`wnlib.certificates.unit_of_multipliers`.
-    message : str, or object array of them, shape (starts,)
-        Why the answer is not certified; empty if it is.
-    """
-
-    log_rho: float | np.ndarray
-    n_steps: int | np.ndarray
-    gap: float | np.ndarray
-    multipliers: np.ndarray
-    message: str | np.ndarray
 
 
 @one_blas_thread
@@ -181,7 +151,7 @@ def _limit_one(flow, problem, rows, x0):
         except LinAlgError as stuck:
             end, candidates = _stuck(flow, problem, path, x0, str(stuck)), ()
     patience = 10 if end.message else 1  # what is not certified anyway is worth less
-    stalls = stalling.vanishing(flow, problem, x0, stalling.MAX_STEPS // patience, candidates)
+    stalls = _stalling.vanishing(flow, problem, x0, _stalling.MAX_STEPS // patience, candidates)
     if stalls:
         nothing = np.full(problem.n_measurements, np.nan)
         return _End(np.zeros_like(x0), Status.STALLED, np.nan, end.n_steps, np.nan, nothing)
@@ -200,8 +170,9 @@ def _weights(path, depth, x0):
 def _certified(flow, problem, path, log_rho, error, x0):
     """Return the end that the path is at, with what is wrong with it, if anything, in a message.
 
-    And its ``x^L`` as a candidate of :func:`wnlib.stalling.vanishing`, if it solves ``A z = b``:
-    not to all digits of a small ``b``, but then there is a solution within its own rounding.
+    And its ``x^L`` as a candidate of :func:`wnlib.roads._stalling.vanishing`, if it solves
+    ``A z = b``: not to all digits of a small ``b``, but then there is a solution within its own
+    rounding.
     """
     L, used, x = flow.depth, path.columns, _weights(path, flow.depth, x0)
     stacked, log_start = x**L, L * np.log(x0[used]) - log_rho

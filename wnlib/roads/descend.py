@@ -22,10 +22,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from wnlib._checks import count, finite, positive, within
+from wnlib._threads import one_blas_thread
 from wnlib.flows import PlainFlow, WeightNormFlow, check_start, vector_form
-from wnlib.problems import count, finite, positive, within
-from wnlib.threads import one_blas_thread
-from wnlib.trajectories import Status, Trajectory, vanishes
+from wnlib.results import Status, Trajectory
 
 CHECK_EVERY = 100  # steps: often enough to stop early, rarely enough to cost a few per cent
 # The flow never increases the loss. Where the steps have multiplied it by 1/EPS, or lifted it that
@@ -264,6 +264,17 @@ class _OtherRows:
 
     def norm(self):
         return np.ones(len(self.state))
+
+
+def vanishes(flow, residual, start, previous, radius):
+    """Tell whether a flow that has not converged is stalling, from its latest radii.
+
+    The radius has fallen a thousandfold and still falls, the loss is that of zero weights up to one
+    per cent, and not below it. (A loss far above that of zero weights is a large start shrinking;
+    the plain flow never stalls.)
+    """
+    gone = (radius <= 1e-3 * start) & (radius <= previous)
+    return flow.can_stall & gone & (residual >= 1) & (residual < 1.01)
 
 
 class _Record:

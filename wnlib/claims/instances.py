@@ -5,14 +5,14 @@ from functools import cached_property
 
 import numpy as np
 
-from wnlib import invariants
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.integrate import integrate
-from wnlib.limits import limit
-from wnlib.linear_program import min_l1
+from wnlib.l1.linear_program import min_l1
 from wnlib.problems import Problem
-from wnlib.training import train
-from wnlib.trajectories import Status
+from wnlib.results import Status
+from wnlib.roads._training import train
+from wnlib.roads.integrate import integrate
+from wnlib.roads.limit import limit
+from wnlib.theory import invariants
 
 KINDS = ("gaussian", "ill-conditioned", "rank-deficient", "nonnegative kernel")
 HARD_KINDS = ("tied", "nearly tied", "boundary", "few", "one measurement", "zero-one")

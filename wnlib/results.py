@@ -5,8 +5,9 @@ from enum import StrEnum
 
 import numpy as np
 
+from wnlib._checks import readonly
 from wnlib.flows import Flow
-from wnlib.problems import Problem, readonly
+from wnlib.problems import Problem
 
 
 class Status(StrEnum):
@@ -26,17 +27,6 @@ class Status(StrEnum):
     "Of ``limit`` and ``min_l1``: the answer is not certified; ``message`` says why."
     MAX_STEPS = "max_steps"
     "The time or a budget of steps ran out first."
-
-
-def vanishes(flow, residual, start, previous, radius):
-    """Tell whether a flow that has not converged is stalling, from its latest radii.
-
-    The radius has fallen a thousandfold and still falls, the loss is that of zero weights up to one
-    per cent, and not below it. (A loss far above that of zero weights is a large start shrinking;
-    the plain flow never stalls.)
-    """
-    gone = (radius <= 1e-3 * start) & (radius <= previous)
-    return flow.can_stall & gone & (residual >= 1) & (residual < 1.01)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,6 +82,45 @@ class Result:
     def radius(self):
         """Length ``|x|`` of the final weights, a float or shape (starts,)."""
         return np.linalg.norm(self.weights, axis=-1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Limit(Result):
+    """The exact end of a flow.
+
+    Attributes
+    ----------
+    log_rho : float or numpy.ndarray, shape (starts,)
+        Logarithm of the magnification: the limit is that of the plain flow from ``x0^L / rho``.
+        0 for the plain flow; for weight normalization NaN where it stalls, where Newton's
+        method got stuck, and for ``b = 0``.
+    n_steps : int or numpy.ndarray, shape (starts,)
+        Newton steps.
+    gap : float or numpy.ndarray, shape (starts,)
+        Relative Fenchel gap (:mod:`wnlib.roads._certificates`) of the limit as the Bregman
+        projection of ``x0^L / rho``: a mean of ``delta^2 / 2``, if entries are off by factors
+        ``e^delta`` from the exact limit for measurements as near. NaN where there is no limit to
+        certify.
+    multipliers : numpy.ndarray, shape (n_measurements,) or (starts, n_measurements)
+        The multipliers that show it, in the unit of :func:`unit_of_multipliers`.
+    message : str, or object array of them, shape (starts,)
+        Why the answer is not certified; empty if it is.
+    """
+
+    log_rho: float | np.ndarray
+    n_steps: int | np.ndarray
+    gap: float | np.ndarray
+    multipliers: np.ndarray
+    message: str | np.ndarray
+
+
+def unit_of_multipliers(depth, log_start, log_z):
+    """Return the log of the unit of the multipliers: 0 for depth 2.
+
+    Above, the larger one of the greatest ``(beta / rho)^{-gamma}`` and ``max(z)^{-gamma}``: either
+    may leave the range of floats.
+    """
+    return (1 - 2 / depth) * max(-log_start.min(), -log_z.max()) if depth > 2 else 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

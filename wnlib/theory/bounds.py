@@ -8,8 +8,8 @@ holds.
 import numpy as np
 from scipy.special import hyperu, logsumexp
 
+from wnlib._checks import finite, nonnegative, positive
 from wnlib.flows import check_depth
-from wnlib.problems import finite, nonnegative, positive
 
 
 def _log_effective(x0, depth):

@@ -11,10 +11,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import gammainc, gammaln, xlogy
 
-from wnlib.charts import EPS, Stepper, follow
+from wnlib._checks import count
+from wnlib._threads import one_blas_thread
 from wnlib.flows import WeightNormFlow, check_start, log_sum, shift
-from wnlib.problems import count
-from wnlib.threads import one_blas_thread
+from wnlib.roads._charts import EPS, Stepper, follow
 
 MAX_STEPS = 5000  # of `limit`: a few seconds on a small problem; hardly a start needs a hundredth
 # Errors of log w that a step may make: the first decides nearly all starts, the last is what

@@ -21,20 +21,12 @@ entries are independent, ``A z = b`` alone determines them. Otherwise the reduce
 
 import numpy as np
 
-from wnlib.bases import EPS, Basis, pivots
+from wnlib.results import unit_of_multipliers
+from wnlib.roads._bases import EPS, Basis, pivots
 
 RESOLVED = 1e-7  # a delta known to that is known: half its square is within any tolerance
 UNSEEN = 100.0  # times its rounding, ``y`` may be off where it is not seen anyway
 INDEPENDENT = 1e-10  # share of a singular value from which rounding moves entries by 1e-6
-
-
-def unit_of_multipliers(depth, log_start, log_z):
-    """Return the log of the unit of the multipliers: 0 for depth 2.
-
-    Above, the larger one of the greatest ``(beta / rho)^{-gamma}`` and ``max(z)^{-gamma}``: either
-    may leave the range of floats.
-    """
-    return (1 - 2 / depth) * max(-log_start.min(), -log_z.max()) if depth > 2 else 0.0
 
 
 def relative_gap(matrix, depth, log_start, log_z, multipliers):
