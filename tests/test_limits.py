@@ -300,3 +300,32 @@ def test_weights_too_small_for_floats_come_back(depth, seed):
     x0 = wn.initial_weights(problem, 10.0, seed=0)
     result = wn.limit(wn.WeightNormFlow(depth, 1.0), problem, x0)
     assert result.status == wn.Status.CONVERGED and result.log_rho < -900
+
+
+@pytest.mark.parametrize(
+    ("flow", "A", "b", "x0"),
+    [
+        (wn.PlainFlow(2), [[1.0, -1.0]], [1e-100], [1e110, 1e110]),
+        (wn.PlainFlow(100), [[1.0, -1.0]], [1e-20], [1e3, 1e3]),
+        (wn.PlainFlow(2), [[1.0, 0.0]], [1e-100], [1.0, 1e110]),
+        (
+            wn.WeightNormFlow(100, 0.1),
+            [[0.0, -2e-4, -1e3, 0.01]],
+            [-3e-28],
+            [9e-5, 3e-8, 2e-7, 7e-8],
+        ),
+    ],
+)
+def test_a_limit_out_of_the_floats_is_named_or_found(flow, A, b, x0):
+    """In units of b the limit is e^{700} and more."""
+    end = wn.limit(flow, wn.Problem(A, b), x0)
+    assert np.isfinite(end.weights).all()
+    assert (end.status is wn.Status.CONVERGED) == (end.message == "")
+
+
+def test_a_flat_equation_of_the_magnification_is_left_for_a_radius_that_is_a_float():
+    """Nearly even and large: Newton's method jumps to s = -3000, where |x| overflows."""
+    problem = wn.Problem([[1.0, 2.0], [-1.0, 1.0]], [2e-8, 1e-8], signed=True)
+    x0 = 6.0 * np.array([1.0, 1.001, 1.002, 1.003])
+    end = wn.limit(wn.WeightNormFlow(4, 1e6), problem, x0)
+    assert np.isfinite(end.weights).all() and np.isfinite(end.log_rho)

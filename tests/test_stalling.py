@@ -272,6 +272,41 @@ def test_the_edge_of_a_stall_at_any_size(delta):
         assert wn.stalls(*balanced(share, delta)) == (share < 1)
 
 
+def test_what_rounding_of_the_start_decides_is_undecided():
+    """Starts an ulp apart, with a radius far below the square of that: the pull has no sign."""
+    x0 = np.full(4, 3.5e-84) * (1 + np.array([-1, 1, 0, 0]) * 2.0**-52)
+    problem = wn.Problem([[-1.0, 1.0], [-3.0, -1.0]], [-1.0, 5.0], signed=True)
+    with pytest.raises(RuntimeError, match="or rounding, leave it open"):
+        wn.stalls(wn.WeightNormFlow(3, 1e3), problem, x0)
+
+
+def test_a_dip_is_found_where_its_slope_is_rounding():
+    """The slope changes sign at 1e-17 of a step, or by less than a digit at its end."""
+    A = [
+        [1, 0, 0],
+        [-1, -1, 1],
+        [1, 1, 1],
+        [1.0000002023443955, 0.9999997855876053, 1.0000002295419053],
+    ]
+    x0 = np.full(6, 2.2532223706068533)
+    x0[3], x0[4] = 2.253222370606853, 2.2532223706068537
+    problem = wn.Problem(A, [1, -1, 1, 1.0000002023443955], signed=True)
+    assert not wn.stalls(wn.WeightNormFlow(3, 1e6), problem, x0)
+    problem = wn.Problem(
+        [[0.0, 3000, 0, 0], [-1, 3072000, 2, -2]], [6.951585576946717e-28, 7.118421313598246e-25]
+    )
+    x0 = [
+        1.6939513974585377e-15,
+        1.6935549361225946e-15,
+        1.6933640107836478e-15,
+        1.693827221456296e-15,
+    ]
+    try:
+        wn.stalls(wn.WeightNormFlow(2, 10.0), problem, x0)
+    except RuntimeError as undecided:
+        assert "stalls is undecided" in str(undecided)
+
+
 def with_candidate(flow, problem, x0, max_steps):
     candidates = [] if problem.signed else [wn.min_l1(problem).z]
     return _stalling.vanishing(flow, problem, x0, max_steps, candidates)

@@ -59,7 +59,7 @@ class Basis:
 
     def solve(self, b):
         """Return ``A_B^{-1} b``, with a residual of the size of rounding."""
-        return solve_triangular(self.R, self.Q.T @ b)
+        return solve_triangular(self.R, self.Q.T @ b, check_finite=False)
 
     def reduced(self, c, noise):
         """Return ``c_N - W^T c_B``, or 0 where that is rounding; ``c`` has relative ``noise``."""

@@ -58,7 +58,7 @@ def relative_gap(matrix, depth, log_start, log_z, multipliers):
         else:
             c, here = np.exp(-gamma * log_start - unit), np.exp(-gamma * log_z - unit)
             noise = 4 * EPS * ((1 + gamma * np.abs(log_start)) * c + sizes)
-            known = here
+            known = gamma * here  # of delta
         slack = c - multipliers @ matrix
         value = np.exp(2 / depth * log_z)
         hidden = np.sqrt(value / value.sum()) * noise > RESOLVED * known

@@ -314,13 +314,14 @@ class PlainLimits:
         rounded as a large number; nor where a bad basis magnifies it.
         """
         log_z, inside = self.scaled(), self.basis.inside
-        x, z = np.exp(log_z / depth), np.exp(log_z)
-        change = self.basis.solve(self.b - self.A @ z)
+        top = log_z.max()  # its exponential need not be a float
+        x, z = np.exp((log_z - top) / depth), np.exp(log_z - top)
+        change = self.basis.solve(self.b * np.exp(-top) - self.A @ z)
         # of entries below 1e-6 of the largest its rounding, 1e-16, says less than 1e-10
-        large = z[inside] > 1e-6 * z.max()
+        large = z[inside] > 1e-6
         if (np.abs(change) <= ROUNDED * z[inside])[large].all():
             x[inside] = np.where(large, (z[inside] + change) ** (1 / depth), x[inside])
-        return x * np.exp(self.log_size / depth)
+        return x * np.exp((top + self.log_size) / depth)
 
     def scaled(self, p=None):
         """Return ``log z`` in the order of the columns, in units of the path."""

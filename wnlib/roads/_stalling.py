@@ -81,8 +81,9 @@ def vanishing(flow, problem, x0, max_steps, candidates=()):
     """
     with np.errstate(all="ignore"):  # where the radius has vanished, and of trial points far off
         answer = _known(flow, problem, x0, candidates)
+        followed = flow.motion is WeightNormFlow and not _hangs_on_rounding(flow, problem, x0)
         for tolerance in TOLERANCES:
-            if answer is not None or max_steps <= 0 or flow.motion is not WeightNormFlow:
+            if answer is not None or max_steps <= 0 or not followed:
                 break
             answer, n_steps = _enters(flow, problem, x0, tolerance, max_steps)
             max_steps -= n_steps
@@ -106,10 +107,26 @@ def _known(flow, problem, x0, candidates):
 
 def _beats_zero(flow, problem, x0):
     """Tell whether ``|A x0^L - b| < |b|``, also where rounding hides it in the difference."""
-    A, stacked = problem.network_matrix, x0**flow.depth
-    rest = 2 * problem.b - A @ stacked
-    rounding = (8 + len(x0)) * EPS  # of sums of as many products
-    return (A @ stacked) @ rest > rounding * (np.abs(A) @ stacked) @ np.abs(rest)
+    A, r = problem.network_matrix, np.linalg.norm(x0)
+    v_power = (x0 / r) ** flow.depth  # x0^L itself need not be a float
+    rest = 2 * problem.b - r**flow.depth * (A @ v_power)
+    return (A @ v_power) @ rest > _rounding(flow, x0) * (np.abs(A) @ v_power) @ np.abs(rest)
+
+
+def _rounding(flow, x):
+    """Bound the relative rounding of ``<b, A v^L>``: a sum of so many powers."""
+    return (8 + len(x) + 2 * flow.depth) * EPS
+
+
+def _hangs_on_rounding(flow, problem, x0):
+    """Tell whether rounding decides if a radius falls that falls as little as that.
+
+    A relative imbalance ``delta`` of the pull makes a dip of about ``ratio * delta^2 / 2``.
+    """
+    A, r = problem.network_matrix, np.linalg.norm(x0)
+    v_power, doubt = (x0 / r) ** flow.depth, 100 * _rounding(flow, x0)
+    balance = problem.b @ (A @ v_power) / (np.abs(problem.b) @ (np.abs(A) @ v_power))
+    return abs(balance) <= doubt and r**2 <= flow.ratio * (100 * doubt) ** 2
 
 
 def _is_even(problem, x0):
@@ -208,8 +225,7 @@ def certainly_stalls(flow, problem, x):
     unit_A, unit_b = np.abs(A).max(), np.abs(b).max()
     A, b = A / unit_A, b / unit_b
     size = max(r**L * (unit_A / unit_b), 1.0)
-    rounding = (8 + len(x)) * EPS  # of sums of as many products
-    against = -b @ (A @ v_power) - rounding * np.abs(b) @ (np.abs(A) @ v_power)
+    against = -b @ (A @ v_power) - _rounding(flow, x) * np.abs(b) @ (np.abs(A) @ v_power)
     residual = size * np.linalg.norm(A @ v_power * (r**L * (unit_A / unit_b) / size) - b / size)
     turning = 2 * L * np.abs(b @ A).max() * np.linalg.norm(A, axis=0).max() * residual
     return bool(against > 0 and r**2 * turning <= flow.ratio * against**2)
@@ -383,7 +399,12 @@ def _dip(frame, solver):
     lead there, as exact as all others.
     """
     path = solver.dense_output()
-    t = brentq(lambda t: frame.inward(path(t)), solver.t_old, solver.t, xtol=1e-300)
+
+    def inward(t):  # the end of the path is the last state but for rounding
+        return frame.inward(path(t) if t < solver.t else solver.y)
+
+    # The radius is flat there, so a few digits of t do, of however small a t.
+    t = brentq(inward, solver.t_old, solver.t, xtol=1e-300, rtol=1e-6, maxiter=2000)
     short = _stepper(frame, solver.t_old, solver.y_old, t)
     short.rtol, short.atol = solver.rtol, solver.atol
     while short.status == "running":

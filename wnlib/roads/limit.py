@@ -220,11 +220,14 @@ def _log_rho(flow, path, x0):
     for _ in range(MAX_ROOT_STEPS):
         s = path.s
         excess, rounding, slope, speed = _excess(flow, path, x0)
-        low, high = (s, high) if excess < 0 else (low, s)
+        low, high = (low, s) if excess >= 0 else (s, high)  # NaN: the radius is no float
         there = s - np.clip(excess / slope, -reach, reach)
         if not low < there < high:
             there = (low + high) / 2
-        if abs(excess) <= rounding or there in (low, high):
+        arrived = abs(excess) <= rounding < np.inf
+        if not (arrived or np.isfinite(there)):
+            raise StuckError("the magnification leaves the range of floats")
+        if arrived or there in (low, high):
             return s, speed * (abs(excess) + rounding) / slope
         path.move_to(there)
         reach *= 4
