@@ -222,13 +222,13 @@ def _log_rho(flow, path, x0):
         excess, rounding, slope, speed = _excess(flow, path, x0)
         low, high = (low, s) if excess >= 0 else (s, high)  # NaN: the radius is no float
         there = s - np.clip(excess / slope, -reach, reach)
+        arrived = abs(excess) <= rounding < np.inf or there == s
         if not low < there < high:
             there = (low + high) / 2
-        arrived = abs(excess) <= rounding < np.inf
-        if not (arrived or np.isfinite(there)):
-            raise StuckError("the magnification leaves the range of floats")
-        if arrived or there in (low, high):
+        if arrived or (there in (low, high) and np.isfinite(there)):
             return s, speed * (abs(excess) + rounding) / slope
+        if not np.isfinite(there):
+            raise StuckError("the magnification leaves the range of floats")
         path.move_to(there)
         reach *= 4
     raise StuckError("the equation of the magnification is not solved")
