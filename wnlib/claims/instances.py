@@ -60,7 +60,9 @@ class Instance:
         by its measurements; how far these are from ``b`` is another question, the residual's.
         """
         problem = self.problem
-        return Problem(problem.A, problem.A @ self.run.effective, None, problem.signed)
+        # large weights that cancel leave the range of dependent rows by their rounding
+        b = problem.A @ np.linalg.lstsq(problem.A, problem.A @ self.run.effective)[0]
+        return Problem(problem.A, b, None, problem.signed)
 
     @cached_property
     def reached_limit(self):

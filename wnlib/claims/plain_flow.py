@@ -246,6 +246,7 @@ def _excess_applies(instance):
 def _tiny_start(rng):
     """Draw a start of scale ``s = e^{-l}`` with an uneven shape; ties and near-ties more often."""
     depth = random_depth(rng)
+    depth = depth if depth == 2 else max(depth, 2.15)  # nearer, so small a start is no float
     drawn = hard_instance(rng, weight_norm=False, depth=depth)
     N = drawn.problem.n_weights
     if rng.integers(2):
