@@ -50,16 +50,18 @@ BY_HAND = {
     "parallel": instance(20, [[1.0, -1.0]], [1.0, 0.0], [1e6, 2e6]),
 }
 
-# what it sees, where, what, what without it, instance: by hand, or seed and number of the draw
+# what it sees, where, what, what without it, instance: by hand, or seed and number of the draw.
+# Of several, one must miss it: which, may hang on how a machine rounds.
 GUARDS = [
     ("the rank", _bases, "pivots", "max(A.shape) * EPS", "0", (0, 411)),
     ("one refinement of W", Basis, "__init__",
      "W += change", "pass", (0, 9)),
     ("the rounding of a refinement", Basis, "__init__",
      "error += 2 * EPS * np.outer(np.linalg.norm(self.inverse, axis=1), lengths)", "pass",
-     (0, 1289)),
+     [(0, 51), (0, 1289)]),
     ("zeros all together", Basis, "__init__", "np.flatnonzero(misfit > rounding)", "[]", (0, 22)),
-    ("zeros of W", Basis, "__init__", "np.abs(W) <= error", "np.abs(W) < 0", (1, 104)),
+    ("zeros of W", Basis, "__init__", "np.abs(W) <= error", "np.abs(W) < 0",
+     [(1, 19), (1, 22), (1, 104)]),
     ("zeros of reduced costs", Basis, "reduced",
      "np.abs(value) <= rounding", "np.abs(value) < 0", "tie, mixed rows"),
     ("the error of W in reduced costs", Basis, "reduced",
@@ -88,7 +90,8 @@ GUARDS = [
     ("z' is bounded", Path, "vanishing", "[(0, 1)]", "[(0, None)]", (0, 245)),
     ("each entry is lifted", Path, "vanishing",
      "suspects &= ~possible", "return suspects & ~possible", (0, 160)),
-    ("gamma in the weights", Path, "anchor", "(1 + self.gamma) *", "", (1, 240)),
+    ("gamma in the weights", Path, "anchor", "(1 + self.gamma) *", "",
+     [(1, 194), (1, 225), (1, 240)]),
     ("a new basis", Path, "anchor",
      "set(inside) != set(self.basis.inside)", "False", (0, 411)),
     ("a unit of reduced costs", Path, "costs", "w - w.max()", "w", (0, 219)),
@@ -219,15 +222,21 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "old", "new", "key"), [g[1:] for g in GUARDS], ids=[g[0] for g in GUARDS]
+    ("owner", "name", "old", "new", "keys"), [g[1:] for g in GUARDS], ids=[g[0] for g in GUARDS]
 )
-def test_a_guard_is_missed(owner, name, old, new, key, monkeypatch):
+def test_a_guard_is_missed(owner, name, old, new, keys):
+    keys = keys if isinstance(keys, list) else [keys]
+    assert any(is_missed(key, owner, name, old, new) for key in keys)
+
+
+def is_missed(key, *guard):
+    """Tell whether another answer comes out without a guard, or none."""
     drawn, right = judged(key)
-    if (np.atleast_1d(right.status) == CONVERGED).all():  # known, and slow to find out again
-        monkeypatch.setattr(_stalling, "vanishing", lambda *_: False)
-    without(monkeypatch, owner, name, old, new)
-    try:
-        answer = drawn.call()
-    except (ValueError, IndexError, RuntimeWarning):
-        return  # a guard kept it from that
-    assert not same(right, answer)
+    with pytest.MonkeyPatch.context() as patch:
+        if (np.atleast_1d(right.status) == CONVERGED).all():  # known, and slow to find out again
+            patch.setattr(_stalling, "vanishing", lambda *_: False)
+        without(patch, *guard)
+        try:
+            return not same(right, drawn.call())
+        except (ValueError, IndexError, RuntimeWarning):
+            return True  # a guard kept it from that

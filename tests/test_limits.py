@@ -329,3 +329,12 @@ def test_a_flat_equation_of_the_magnification_is_left_for_a_radius_that_is_a_flo
     x0 = 6.0 * np.array([1.0, 1.001, 1.002, 1.003])
     end = wn.limit(wn.WeightNormFlow(4, 1e6), problem, x0)
     assert np.isfinite(end.weights).all() and np.isfinite(end.log_rho)
+
+
+@pytest.mark.parametrize("b", [[0.0, 1.0], [1.0, 2.0]])
+def test_the_rank_does_not_hang_on_the_units_of_columns(b):
+    """Two independent columns, one 1e16 times as long as the other."""
+    problem = wn.Problem([[1e16, 0.0], [1e16, 1.0]], b)
+    end = wn.limit(wn.PlainFlow(2), problem, [0.1, 0.1])
+    assert end.status == wn.Status.CONVERGED
+    assert end.effective == pytest.approx([b[0] / 1e16, b[1] - b[0]], rel=1e-12)

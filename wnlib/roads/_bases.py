@@ -11,6 +11,7 @@ from scipy.linalg import qr, solve_triangular
 
 EPS = np.finfo(float).eps
 RANGE = 600.0  # logarithms that far apart are floats after one shift
+UNEQUAL = 1e-12  # columns of such different sizes: the rounding of one may hide another
 CROWDED = 30.0  # two columns change places from such a weighted entry: det(A_B)^2 grows 900-fold
 
 
@@ -20,6 +21,9 @@ class StuckError(np.linalg.LinAlgError):
 
 def pivots(A):
     """Return columns that span the range of ``A``, as many as its rank."""
+    sizes = np.abs(A).max(axis=0)
+    if sizes.min(where=sizes > 0, initial=np.inf) < UNEQUAL * sizes.max():
+        A = A / np.where(sizes > 0, sizes, 1.0)
     R, order = qr(A, mode="r", pivoting=True)
     diagonal = np.abs(np.diag(R))
     return order[: np.sum(diagonal > diagonal[0] * max(A.shape) * EPS)]
