@@ -38,15 +38,15 @@ format:  $(READY) ## Format the code, in the chapters too
 	@PATH=.venv/bin:$$PATH jupytext --quiet --pipe-fmt py:percent --pipe 'ruff check --quiet --select I --fix -' \
 	  --pipe 'ruff format -' $$(grep -l '{code-cell}' book/*.md)
 
-lint:    $(READY) ## Check the style of the code, in the chapters through their twins
-	@$(RUN) ruff check . && $(RUN) ruff format --check .
+lint:    $(READY) ## Check the style of the code, in the chapters through their twins, and its types
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy
 
 lock:    ## Choose exact versions again from requirements.txt (needs uv)
 	uv pip compile requirements.txt --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-package wnlib --no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean:   ## Remove everything that these commands made
-	rm -rf .venv _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
 $(READY): requirements.lock

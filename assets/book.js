@@ -31,7 +31,31 @@ function mend() {
       else element.setAttribute(attribute, typeof value === "string" ? value : value(element));
 }
 
+// No line begins with the comma that follows a formula, or ends with the bracket before one.
+function keepTogether(formula) {
+  const before = formula.previousSibling?.nodeValue?.match(/[(\[“]+$/)?.[0] ?? "";
+  const after = formula.nextSibling?.nodeValue?.match(/^[.,;:!?)\]”’]+/)?.[0] ?? "";
+  if (!before && !after) return;
+  const whole = document.createElement("span");
+  whole.className = "together";
+  formula.replaceWith(whole);
+  if (before) whole.previousSibling.nodeValue = whole.previousSibling.nodeValue.slice(0, -before.length);
+  if (after) whole.nextSibling.nodeValue = whole.nextSibling.nodeValue.slice(after.length);
+  whole.append(before, formula, after);
+}
+
+// On paper there is nothing to click: proofs and checks are open while it is printed.
+let closed = [];
+window.addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open], .hide)")];
+  for (const details of closed) details.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const details of closed) details.open = false;
+});
+
 document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("article span.math").forEach(keepTogether);
   mend();
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true }); // widgets come late
 });

@@ -320,7 +320,23 @@ def test_an_interrupted_run_returns_what_it_has(monkeypatch):
         run = descend(PlainFlow(2), problem, x0, 0.01, 1000, times=[0.5, 1.0])
     assert caught[0].filename == __file__  # it points at the caller
     assert (run.n_steps == 100).all()
-    assert (run.status == Status.MAX_STEPS).all()
+    assert (run.status == Status.UNFINISHED).all()
+    assert run.message.tolist() == ["interrupted at step 100 of 1000"] * 2
+
+
+def test_what_stalls_does_so_also_if_interrupted(monkeypatch):
+    problem, flow = Problem([[1.0, 2.0]], [-1.0]), WeightNormFlow(2, 1.0)
+    step_on = road._WeightNormRows.move
+
+    def interrupted(rows, n_steps):
+        step_on(rows, n_steps)
+        if rows.r.max() < 1e-4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(road._WeightNormRows, "move", interrupted)
+    with pytest.warns(UserWarning, match="interrupted at step"):
+        run = descend(flow, problem, [0.5, 0.5], 0.02, 10**6)
+    assert (run.status, run.message) == (Status.STALLED, "")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from threadpoolctl import ThreadpoolController
 import wnlib as wn
 from wnlib import _threads
 from wnlib._threads import one_blas_thread
+from wnlib.l1 import certificates
 from wnlib.l1 import linear_program as lp
 from wnlib.roads import descend as road
 from wnlib.roads.descend import vanishes
@@ -183,7 +184,7 @@ GUARDS = [
     ("a third round", scaled(8, 3, 7, 0, 8), CONVERGED, (lp, "ROUNDS", 2)),
     ("a second method", scaled(1, 3, 7, 0, 8), CONVERGED, (lp, "METHODS", ("highs",))),
     ("the first method", scaled(28, 5, 11, 0, 8), CONVERGED, (lp, "METHODS", ("highs-ipm",))),
-    ("sums in extended precision", scaled(1, 3, 7, 0, 8), CONVERGED, (lp, "LONG", float)),
+    ("sums in extended precision", scaled(1, 3, 7, 0, 8), CONVERGED, (certificates, "LONG", float)),
     (
         "what is magnified beyond reach is cut off",
         by_simplex(80, 300, 0),
@@ -194,7 +195,7 @@ GUARDS = [
         "the gap must be small",
         scaled(3, 3, 7, 0, 8),
         UNFINISHED,
-        (lp, "CERTIFIED", 1e-2),
+        (certificates, "CERTIFIED", 1e-2),
     ),
     (
         "what the gap rests on counts",
@@ -206,7 +207,7 @@ GUARDS = [
         "A z = b must hold to rounding",  # the norm is 27 % off there
         scaled([42, 0, 8], 3, 6, 0, 8),
         UNFINISHED,
-        (lp, "ROUNDING", 1e-13),
+        (certificates, "ROUNDING", 1e-13),
     ),
     (
         "what HiGHS calls infeasible is looked at again",

@@ -69,8 +69,24 @@ def test_records():
 
 def test_time_runs_out():
     problem, x0 = setting()
-    assert wn.integrate(wn.PlainFlow(2), problem, x0, 0.1).status is wn.Status.MAX_STEPS
-    assert wn.integrate(wn.PlainFlow(2), problem, x0, 1e9, max_steps=5).n_steps == 5
+    run = wn.integrate(wn.PlainFlow(2), problem, x0, 0.1)
+    assert run.status is wn.Status.MAX_STEPS and run.message == "" and run.times[-1] == 0.1
+
+
+def test_steps_run_out():
+    problem, x0 = setting()
+    run = wn.integrate(wn.PlainFlow(2), problem, x0, 1e9, max_steps=5)
+    assert run.status is wn.Status.MAX_STEPS and run.n_steps == 5
+    assert run.message == f"max_steps ran out at time {run.times[-1]:g} of 1e+09"
+
+
+@pytest.mark.parametrize("form", ["mirror", "weights"])
+def test_a_step_control_that_fails_is_no_divergence(form):
+    """After a wait of 2.5e15 the flow moves within moments that floats cannot tell apart."""
+    problem = wn.Problem([[1.0, 2.0]], [1.0])
+    run = wn.integrate(wn.PlainFlow(4), problem, [1e-8, 1e-8], 2e17, form=form)
+    assert run.status is wn.Status.UNFINISHED
+    assert run.message == "no step is small enough for rtol at time 2.5e+15 of 2e+17"
 
 
 def test_shift_is_the_mirror_map():
@@ -126,7 +142,8 @@ def test_an_interrupted_run_returns_what_it_has(monkeypatch):
     monkeypatch.setattr(wn.PlainFlow, "velocity", interrupted)
     with pytest.warns(UserWarning, match=r"interrupted at time 0\.\d+ of 10"):
         run = wn.integrate(wn.PlainFlow(2), problem, x0, 10.0, form="weights")
-    assert run.status == wn.Status.MAX_STEPS and 0 < run.n_steps < whole.n_steps
+    assert run.status is wn.Status.UNFINISHED and 0 < run.n_steps < whole.n_steps
+    assert run.message == f"interrupted at time {run.times[-1]:g} of 10"
     shared = len(run.times) - 1
     assert np.array_equal(run.path[:shared], whole.path[:shared])
 

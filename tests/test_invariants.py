@@ -288,28 +288,6 @@ def test_logarithmic_mean_is_stable_near_the_diagonal(a, digits):
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_divergence_is_that_of_the_potential(depth):
-    """``D(z, y) = F(z) - F(y) - <F'(y), z - y>``, F' = psi up to a factor; 0 only at z = y."""
-    rng = np.random.default_rng(0)
-    y, z = rng.uniform(0.2, 2, (2, N))
-
-    def potential(a):
-        return np.sum(a * np.log(a) - a) if depth == 2 else -depth / 2 * np.sum(a ** (2 / depth))
-
-    expected = potential(z) - potential(y) - invariants.psi(y, depth) @ (z - y)
-    log_y = np.log(y) / depth
-    assert invariants.divergence(z, log_y, depth) == pytest.approx(expected)
-    assert invariants.divergence(y, log_y, depth) == pytest.approx(0, abs=1e-14)
-    both = invariants.divergence(z, np.array([log_y, np.log(z) / depth]), depth)
-    assert both == pytest.approx([expected, 0], abs=1e-14)
-    # zeros of z, and weights that are no floats
-    assert invariants.divergence(0 * z, log_y, depth) == pytest.approx(
-        y.sum() if depth == 2 else (depth / 2 - 1) * np.sum(y ** (2 / depth))
-    )
-    assert np.isfinite(invariants.divergence(np.eye(N)[0], [0.0, *[-1e4] * (N - 1)], depth))
-
-
-@pytest.mark.parametrize("depth", DEPTHS)
 def test_fit_to_logarithms_that_are_no_floats(depth):
     """Shifted by a number, log rho moves by depth times it: down to weights of exp(-2000)."""
     problem, x0, x = (

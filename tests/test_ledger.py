@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 import wnlib as wn
 from wnlib import __main__ as command_line
 from wnlib import claims, flows
-from wnlib.claims import CHAPTERS, CLAIMS, common, instances
+from wnlib.claims import CHAPTERS, CLAIMS, instances, robustness
+from wnlib.l1 import linear_program
+from wnlib.ledger import Claim, Part
 from wnlib.ledger._verify import FURTHER_DRAWS
 from wnlib.roads import _stalling
-from wnlib.theory import bounds, invariants
+from wnlib.theory import bounds, invariants, potentials
 
 BOOK = Path(__file__).parent.parent / "book"
 
@@ -25,26 +28,19 @@ def number(rng):
     return rng.uniform(1, 2)
 
 
-@pytest.fixture
-def claim(monkeypatch):
-    """Return a function that replaces all claims by one whose only part has the given fields."""
-
-    def install(sample=number, **fields):
-        example = next(iter(CLAIMS.values()))
-        defaults = {
-            "threshold": 2.0,
-            "measure": lambda i: i,
-            "measure_twin": lambda i: 2 * i,
-            "applies": lambda i: True,
-            "twin_applies": None,
-        }
-        part = dataclasses.replace(example.parts[0], **(defaults | fields))
-        made = dataclasses.replace(example, label="test", sample=sample, parts=(part,))
-        monkeypatch.setattr(claims, "CLAIMS", {"test": made})
-        monkeypatch.setattr(command_line, "CLAIMS", {"test": made})
-        return made
-
-    return install
+def claim(sample=number, label="test", **fields):
+    """Return a claim whose only part has the given fields; it holds if none is given."""
+    fields = {
+        "name": "part",
+        "kind": "upper",
+        "measured": "the number",
+        "threshold": 2.0,
+        "reason": "it is drawn below",
+        "measure": lambda i: i,
+        "twin": "twice the number",
+        "measure_twin": lambda i: 2 * i,
+    } | fields
+    return Claim(label, "A number between one and two is at most two.", sample, (Part(**fields),))
 
 
 def fail(instance):
@@ -68,14 +64,13 @@ def fail(instance):
         ({"applies": lambda i: i < 1.5, "threshold": 1.5}, "holds"),
     ],
 )
-def test_verdicts(claim, fields, verdict):
-    claim(**fields)
-    result = wn.verify(samples=40)
+def test_verdicts(fields, verdict):
+    result = wn.verify(claim(**fields), samples=40)
     assert result.rows[0].verdict == verdict
     assert result.ok == (verdict == "holds")
 
 
-def test_each_part_must_hold(claim):
+def test_each_part_must_hold():
     """The verdict of a claim is that of its worst part."""
     made = claim()
     (part,) = made.parts
@@ -86,74 +81,107 @@ def test_each_part_must_hold(claim):
         ((part, survives), "undecided"),
         ((survives, fails), "fails"),
     ]:
-        claims.CLAIMS["test"] = dataclasses.replace(made, parts=parts)
-        assert wn.verify("test").rows[0].verdict == verdict
+        made = dataclasses.replace(made, parts=parts)
+        assert wn.verify(made).rows[0].verdict == verdict
 
 
-def test_an_error_is_a_row_that_says_which(claim):
-    claim(measure=fail)
-    result = wn.verify(samples=3)
+def test_an_error_is_a_row_that_says_which():
+    result = wn.verify(claim(measure=fail), samples=3)
     assert result.rows[0].error == "ValueError on draw 0: no such thing"
     assert "ValueError on draw 0: no such thing" in str(result)
     assert "no such thing" in result._repr_html_()
-    assert json.loads(result.to_json())["rows"][0]["error"] == result.rows[0].error
+    for rows in (json.loads(result.to_json())["rows"], result.summary()["rows"]):
+        assert rows[0]["error"] == result.rows[0].error
 
 
-def test_instances_are_drawn_until_the_twin_is_refuted(claim):
+def test_instances_are_drawn_until_the_twin_is_refuted():
     """One in about thirty refutes it: luck decides nothing, and a twin that is true is named."""
-    rare = {"threshold": 2.0, "measure_twin": lambda i: 1 + i / 1.97}
-    claim(**rare)
-    rows = [wn.verify(samples=2, seed=seed).rows[0] for seed in range(20)]
+    rare = claim(measure_twin=lambda i: 1 + i / 1.97)
+    rows = [wn.verify(rare, samples=2, seed=seed).rows[0] for seed in range(20)]
     assert all(row.verdict == "holds" for row in rows)
     assert max(len(row.findings[0].values) for row in rows) > 20
-    claim(measure_twin=lambda i: i)
-    (row,) = wn.verify(samples=2).rows
+    (row,) = wn.verify(claim(measure_twin=lambda i: i), samples=2).rows
     assert len(row.findings[0].values) == 2 + FURTHER_DRAWS
 
 
-def test_a_part_that_hardly_applies_is_undecided(claim):
+def test_a_part_that_hardly_applies_is_undecided():
     """Two instances of two hundred say little."""
     for most, verdict in ((2, "undecided"), (3, "holds")):
         seen = []
-        claim(applies=lambda i, seen=seen, most=most: len(seen) < most and not seen.append(i))
-        assert wn.verify(samples=40).rows[0].verdict == verdict
+        made = claim(
+            applies=lambda i, seen=seen, most=most: len(seen) < most and not seen.append(i)
+        )
+        assert wn.verify(made, samples=40).rows[0].verdict == verdict
 
 
-def test_twin_may_drop_a_hypothesis(claim):
+def test_twin_may_drop_a_hypothesis():
     """Where the twin drops the hypothesis, it is measured on what the claim leaves out."""
-    measures = {"measure": lambda i: i, "measure_twin": lambda i: i}
-    claim(applies=lambda i: i < 1.5, threshold=1.5, **measures)
-    assert wn.verify(samples=40).rows[0].verdict == "undecided"
-    claim(applies=lambda i: i < 1.5, threshold=1.5, twin_applies=lambda i: True, **measures)
-    assert wn.verify(samples=40).rows[0].verdict == "holds"
+    same = {"measure": lambda i: i, "measure_twin": lambda i: i, "threshold": 1.5}
+    made = claim(applies=lambda i: i < 1.5, **same)
+    assert wn.verify(made, samples=40).rows[0].verdict == "undecided"
+    made = claim(applies=lambda i: i < 1.5, twin_applies=lambda i: True, **same)
+    assert wn.verify(made, samples=40).rows[0].verdict == "holds"
 
 
-def test_instances_depend_on_the_seed_alone(claim):
-    claim()
-    first, again, other = (wn.verify(seed=seed).rows[0].findings[0] for seed in (1, 1, 2))
+def test_instances_depend_on_the_seed_alone():
+    made = claim()
+    first, again, other = (wn.verify(made, seed=seed).rows[0].findings[0] for seed in (1, 1, 2))
     assert first.worst == again.worst != other.worst
-    assert claims.draw("test", first.worst_draw, seed=1) == first.worst
+    assert claims.draw(made, first.worst_draw, seed=1) == first.worst
 
 
-def test_json_is_json(claim):
-    claim(measure=lambda i: np.nan)
-    (row,) = json.loads(wn.verify(samples=3, seed=np.int64(1)).to_json())["rows"]
-    assert row["parts"][0]["values"] == [None, None, None]
+def test_json_is_json():
+    """Also where numbers are not: a NaN, an infinity."""
+    for value in (np.nan, np.inf):
+        result = wn.verify(claim(measure=lambda i, v=value: v), samples=3, seed=np.int64(1))
+        (row,) = json.loads(result.to_json())["rows"]
+        assert row["parts"][0]["values"] == [None, None, None]
+        (row,) = json.loads(json.dumps(result.summary(), allow_nan=False))["rows"]
+        assert row["parts"][0]["worst"] is None
 
 
-def test_interrupted_ledger_keeps_its_rows(claim, monkeypatch):
+def test_a_notebook_gets_a_table_with_anchors_and_a_summary():
+    result = wn.verify(claim(label="one"), claim(label="two", threshold=1.0), samples=5)
+    page = result._repr_html_()
+    assert page.count("<tr id=") == 2
+    assert '<tr id="row-one"><td>one</td>' in page
+    shown, _ = DisplayFormatter().format(result)
+    assert shown.keys() == {"text/plain", "text/html", "application/vnd.wnlib.ledger+json"}
+    summary = shown["application/vnd.wnlib.ledger+json"]
+    assert (summary["seed"], summary["ok"]) == (0, False)
+    assert [row["verdict"] for row in summary["rows"]] == ["holds", "fails"]
+    (part,) = summary["rows"][0]["parts"]
+    assert part == {
+        "name": "part",
+        "kind": "upper",
+        "verdict": "holds",
+        "measured": "the number",
+        "reason": "it is drawn below",
+        "twin": "twice the number",
+        "threshold": 2.0,
+        "worst": result.rows[0].findings[0].worst,
+        "instances": 5,
+        "not_applicable": 0,
+        "refuted": 5,
+    }
+
+
+def test_interrupted_ledger_keeps_its_rows(monkeypatch):
     def stop(instance):
         raise KeyboardInterrupt
 
-    made = claim()
-    part = dataclasses.replace(made.parts[0], measure=stop)
-    second = dataclasses.replace(made, label="second", parts=(part,))
-    monkeypatch.setattr(claims, "CLAIMS", {"test": made, "second": second})
-    result = wn.verify()
+    both = claim(), claim(label="second", measure=stop)
+    result = wn.verify(*both)
     assert [row.label for row in result.rows] == ["test"]
     assert result.interrupted
     assert not result.ok
+    monkeypatch.setattr(claims, "CLAIMS", {made.label: made for made in both})
     assert command_line.main(["verify", "--jobs", "1"]) == 130
+
+
+def test_an_unknown_label_is_named_before_anything_is_computed():
+    with pytest.raises(ValueError, match=r"no claim 'thm-unknown'; there are .*thm-plain-l1"):
+        wn.verify(claim(measure=pytest.fail), "thm-unknown")
 
 
 def test_side_by_side_is_the_same():
@@ -167,20 +195,35 @@ def test_side_by_side_is_the_same():
     assert [row.label for row in beside.rows] == list(labels)
     for one, other in zip(beside.rows, alone.rows, strict=True):
         assert one.findings == other.findings
-    assert pickle.loads(pickle.dumps(alone)).rows == alone.rows
+    assert pickle.loads(pickle.dumps(alone)) == alone
 
 
-def test_command_line(claim, capsys, tmp_path):
-    claim()
+def test_claims_that_do_not_travel_stand_beside_labels():
+    """In the order asked for, also one that holds lambdas, which no other process could read."""
+    asked = claim(label="first"), "lem-rescaled-rate", claim(label="last")
+    with ProcessPoolExecutor(1) as pool:
+        beside = wn.verify(*asked, samples=3, executor=pool)
+    assert [row.label for row in beside.rows] == ["first", "lem-rescaled-rate", "last"]
+    assert beside.ok
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"), [({}, 0), ({"threshold": 1.0}, 1), ({"measure_twin": lambda i: i}, 2)]
+)
+def test_command_line(fields, code, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(claims, "CLAIMS", {"test": claim(**fields)})
     target = tmp_path / "ledger.json"
-    assert command_line.main(["verify", "--jobs", "1", "--json", str(target)]) == 0
-    assert "1 of 1 claims hold" in capsys.readouterr().out
-    assert json.loads(target.read_text())["rows"][0]["verdict"] == "holds"
-    claim(threshold=1.0)
-    assert command_line.main(["verify", "--jobs", "1"]) == 1
-    claim(measure_twin=lambda i: i)
-    assert command_line.main(["verify", "--jobs", "1"]) == 2
+    assert command_line.main(["verify", "--jobs", "1", "--json", str(target)]) == code
+    out, progress = capsys.readouterr()
+    verdict = ("holds", "fails", "undecided")[code]
+    assert f"{int(code == 0)} of 1 claims hold" in out
+    assert progress.startswith(f"test: {verdict} (")
+    assert json.loads(target.read_text())["rows"][0]["verdict"] == verdict
+
+
+def test_command_line_says_what_is_installed(capsys):
     assert command_line.main(["info"]) == 0
+    assert f"wnlib {wn.__version__}, numpy {np.__version__}" in capsys.readouterr().out
 
 
 def test_command_line_uses_processes(capsys):
@@ -258,6 +301,17 @@ def not_the_shortest(min_l1):
     return lie
 
 
+def another_ratio(flow, factor=1.1):
+    return dataclasses.replace(flow, ratio=factor * flow.ratio)
+
+
+def deeper(divergence):
+    """Return the divergence of a flow half a layer deeper."""
+    return lambda flow, *a, **k: divergence(
+        dataclasses.replace(flow, depth=flow.depth + 0.5), *a, **k
+    )
+
+
 LIES = {
     "half of log kappa": (
         (flows.WeightNormFlow, "log_kappa", lambda f: scaled(f, 0.5)),
@@ -270,7 +324,7 @@ LIES = {
         ("prop-rho-bound", "prop-wn-limit"),
     ),
     "psi of another depth": (
-        (invariants, "_psi_of_log", other_depth),
+        (invariants, "psi_of_log", other_depth),
         ("prop-plain-invariant", "prop-wn-invariant"),
     ),
     "another power in the plain velocity": (
@@ -294,6 +348,10 @@ LIES = {
         (bounds, "excess_bound", lambda f: scaled(f, 0.5)),
         ("thm-plain-l1", "cor-wn-l1"),
     ),
+    "a smaller constant than the best": (
+        (bounds, "lambert", lambda f: scaled(f, 0.9)),
+        ("prop-plain-best",),
+    ),
     "a larger bound of log rho": (
         (bounds, "log_rho_lower_bound", lambda f: lambda *a: f(*a) + 0.2),
         ("prop-rho-bound",),
@@ -303,8 +361,9 @@ LIES = {
         ("prop-entropy-bound",),
     ),
     "a divergence of another depth": (
-        (invariants, "divergence", lambda f: lambda z, log_x, L: f(z, log_x, L + 0.5)),
-        ("lem-plain-bounded", "thm-plain-limit", "prop-certified-limit"),
+        (potentials, "divergence", deeper),
+        ("lem-plain-bounded", "thm-plain-limit", "prop-certified-limit", "prop-wn-potential"),
+        ("cor-wn-minimizer",),
     ),
     "the arithmetic mean": (
         (invariants, "logarithmic_mean", lambda f: lambda a, b: (a + b) / 2),
@@ -314,12 +373,20 @@ LIES = {
         (instances, "limit", another_solution),
         ("thm-plain-limit", "prop-certified-limit", "prop-wn-limit"),
     ),
+    "a potential of another ratio": (
+        (potentials, "potential", lambda f: lambda flow, z: f(another_ratio(flow), z)),
+        ("prop-wn-potential",),
+    ),
+    "a stall ruled out too early": (
+        (robustness, "rules_out_stall", lambda f: lambda flow, *a: f(another_ratio(flow, 0.2), *a)),
+        ("prop-no-stall",),
+    ),
     "nothing stalls": (
         (_stalling, "vanishing", lambda f: lambda *a: False),
         ("prop-wn-converges",),
     ),
     "not the shortest solution": (
-        ((instances, common), "min_l1", not_the_shortest),
+        ((instances, linear_program), "min_l1", not_the_shortest),
         ("prop-lp-certificate", "prop-plain-shape", "prop-rho-bound"),
     ),
 }

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 import wnlib as wn
 from wnlib.l1 import linear_program
-from wnlib.l1.linear_program import CERTIFIED, MinL1
+from wnlib.l1.certificates import CERTIFIED, fuchs_certificate
+from wnlib.l1.linear_program import MinL1, shortest
+from wnlib.l1.recovery import crossing, recovery_edge, statistical_dimension
 
 
 def exact_solution(rows):
@@ -171,3 +173,179 @@ def test_a_solver_that_cycles_is_stopped():
     problem = wn.Problem([[float(entry) for entry in row] for row in rows], b, signed=True)
     found = wn.min_l1(problem)
     assert found.gap < 1e-6
+
+
+def random_problem(seed, signed=False, noise=0.0):
+    """Draw a problem with a unique minimizer, of any size from 2 x 5 to 12 x 35."""
+    rng = np.random.default_rng(seed)
+    M = int(rng.integers(2, 13))
+    N = int(rng.integers(2 * M + 1, 3 * M))
+    sparsity = int(rng.integers(1, M + 1))
+    return wn.sparse_problem(M, N, sparsity, seed=rng, signed=signed, noise=noise)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), signed=st.booleans())
+def test_the_strictest_certificate_proves_that_there_is_no_other_minimizer(seed, signed):
+    """What it proves is seen in the solutions of all other prices: none is as short."""
+    problem = random_problem(seed, signed)
+    found = wn.min_l1(problem)
+    strict = found.strictest()
+    assert strict.status is wn.Status.CONVERGED
+    np.testing.assert_array_equal(strict.z, found.z)
+    slope = problem.A.T @ strict.dual
+    np.testing.assert_allclose(slope[found.support], np.sign(found.z[found.support]), atol=1e-9)
+    assert strict.margin >= found.margin - 1e-9
+    assert 1e-9 < strict.margin <= 1
+    prices = np.random.default_rng(seed).uniform(0.5, 1.5, problem.n_weights)
+    other = problem.readout(shortest(problem, prices))
+    moved = np.abs(other - found.z).sum()
+    assert np.abs(other).sum() >= found.norm * (1 - 1e-9)
+    if moved > 1e-6 * found.norm:
+        assert np.abs(other).sum() > found.norm
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1.0, 1e100])
+def test_the_strictest_certificate_knows_no_units(unit):
+    problem = wn.sparse_problem(12, 30, 3, seed=1)
+    strict = wn.min_l1(wn.Problem(unit * problem.A, unit * problem.b)).strictest()
+    assert strict.status is wn.Status.CONVERGED
+    assert strict.margin == pytest.approx(wn.min_l1(problem).strictest().margin, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("A", "z", "dual", "signed", "margin"),
+    [
+        ([[1.0, 0.5]], [1.0, 0.0], [1.0], False, 0.5),
+        ([[1.0, -0.75]], [1.0, 0.0], [1.0], True, 0.25),
+        ([[1.0, -0.75]], [1.0, 0.0], [1.0], False, np.sqrt(1 / (1 + 0.75**2))),  # |a_1| over |A|
+        ([[1.0, 1.0]], [1.0, 0.0], [1.0], False, 0.0),  # (0, 1) is as short
+        ([[1.0, 1.0]], [0.5, 0.5], [1.0], False, 0.0),  # two columns of one row are dependent
+        ([[1.0, 1.0]], [0.0, 0.0], [0.0], False, 1.0),
+        ([[1.0, 2.0]], [1.0, 0.0], [1.0], False, -1.0),  # no certificate at all
+    ],
+)
+def test_the_margin_is_the_smaller_of_two(A, z, dual, signed, margin):
+    problem = wn.Problem(A, np.array(A) @ z, signed=signed)
+    assert MinL1(problem, z, dual).margin == pytest.approx(margin, abs=1e-15)
+
+
+def test_no_certificate_is_stricter_where_there_is_none():
+    wrong = MinL1(wn.Problem([[1.0, 2.0]], [1.0]), [0.5, 0.25], [0.5])
+    assert wrong.strictest() is wrong
+    assert wn.min_l1(wn.Problem([[1.0, 1.0]], [1.0])).strictest().margin < 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), signed=st.booleans())
+def test_the_certificate_of_fuchs_is_the_sign_on_the_support(seed, signed):
+    """And where it proves that the signal is the only minimizer, linear programming agrees."""
+    problem = random_problem(seed, signed)
+    y, on = fuchs_certificate(problem), problem.signal != 0
+    np.testing.assert_allclose((problem.A.T @ y)[on], np.sign(problem.signal[on]), atol=1e-8)
+    columns = problem.A[:, on]
+    normal = np.linalg.solve(columns.T @ columns, np.sign(problem.signal[on]))
+    np.testing.assert_allclose(y, columns @ normal, atol=1e-6 * np.linalg.norm(y))
+    proof = MinL1(problem, problem.signal, y)
+    if proof.margin > 1e-6:
+        assert proof.status is wn.Status.CONVERGED
+        assert problem.error(wn.min_l1(problem).z) < 1e-6
+        assert wn.min_l1(problem).strictest().margin >= proof.margin - 1e-6
+
+
+def test_the_certificate_of_fuchs_of_a_zero_signal_is_zero():
+    problem = wn.Problem([[1.0, 2.0]], [0.0], [0.0, 0.0])
+    np.testing.assert_array_equal(fuchs_certificate(problem), [0.0])
+
+
+@pytest.mark.parametrize(
+    ("problem", "error", "words"),
+    [
+        (wn.Problem([[1.0, 2.0]], [1.0]), ValueError, "has no signal"),
+        (wn.Problem([[1.0, 2.0]], [3.0], [1.0, 1.0]), ValueError, "2 columns .* dependent, .* 1"),
+        (np.eye(2), TypeError, "must be a Problem"),
+    ],
+)
+def test_no_certificate_of_fuchs_without_independent_columns(problem, error, words):
+    with pytest.raises(error, match=words):
+        fuchs_certificate(problem)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), signed=st.booleans())
+def test_shortest_has_the_least_price_of_all_solutions(seed, signed):
+    """Another price makes another solution; at the first price it is no cheaper."""
+    problem = random_problem(seed, signed)
+    prices = np.random.default_rng(seed).uniform(0.1, 2, (2, problem.n_weights))
+    z, other = (shortest(problem, price) for price in prices)
+    assert (z >= 0).all()
+    np.testing.assert_allclose(problem.network_matrix @ z, problem.b, atol=1e-8)
+    assert prices[0] @ z <= prices[0] @ other * (1 + 1e-9)
+    np.testing.assert_allclose(shortest(problem, 7 * prices[0]), z, atol=1e-7)
+    even = shortest(problem, np.full(problem.n_weights, 2.0))
+    assert even.sum() == pytest.approx(wn.min_l1(problem).norm, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("problem", "weights", "error", "words"),
+    [
+        (wn.Problem([[1.0, 1.0]], [1.0]), [1.0, 0.0], ValueError, "must be positive"),
+        (wn.Problem([[1.0, 1.0]], [1.0]), [1.0], ValueError, "must be 2, one for each"),
+        (wn.Problem([[1.0, 1.0]], [1.0], signed=True), [1.0, 1.0], ValueError, "must be 4"),
+        (wn.Problem([[1.0, 1.0]], [1.0]), None, TypeError, "weights must be an array"),
+        (wn.Problem([[1.0, 1.0]], [-1.0]), [1.0, 1.0], ValueError, "not feasible"),
+        ([[1.0, 1.0]], [1.0, 1.0], TypeError, "must be a Problem"),
+    ],
+)
+def test_mistakes_of_shortest_are_named(problem, weights, error, words):
+    with pytest.raises(error, match=words):
+        shortest(problem, weights)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_statistical_dimension_rises_to_the_number_of_features(signed):
+    found = [statistical_dimension(s, 50, signed=signed) for s in np.linspace(0, 50, 11)]
+    assert found[0] == pytest.approx(0, abs=1e-9)
+    assert found[-1] == pytest.approx(50)
+    assert (np.diff(found) > 0).all()
+    assert statistical_dimension(5, 50, signed=True) >= statistical_dimension(5, 50)
+
+
+def test_the_statistical_dimension_is_the_formula_of_the_book():
+    """Against the expectation as an integral, on a grid of tau."""
+    s, N, g = 6, 40, np.linspace(-8, 8, 20001)
+    density = np.exp(-(g**2) / 2) / np.sqrt(2 * np.pi)
+    for signed, size in (False, g), (True, np.abs(g)):
+        values = [
+            s * (1 + tau**2) + (N - s) * np.trapezoid(np.maximum(size - tau, 0) ** 2 * density, g)
+            for tau in np.linspace(0, 4, 401)
+        ]
+        assert statistical_dimension(s, N, signed=signed) == pytest.approx(min(values), rel=1e-4)
+
+
+def test_the_edge_of_recovery_is_where_the_measurements_suffice():
+    edge = recovery_edge(40, 100)
+    assert statistical_dimension(edge, 100) == pytest.approx(40)
+    assert recovery_edge(40, 100, signed=True) < edge
+    assert recovery_edge(100, 100) == recovery_edge(120, 100) == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((5, 4), ValueError, "sparsity must be at most n_features=4"),
+        ((-1, 4), ValueError, "sparsity must be nonnegative"),
+        ((1, 4.0), TypeError, "n_features must be an integer"),
+    ],
+)
+def test_mistakes_of_the_statistical_dimension_are_named(arguments, error, words):
+    with pytest.raises(error, match=words):
+        statistical_dimension(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("y", "x"),
+    [([1.0, 0.75, 0.25, 0.0], 1.5), ([1.0, 0.2, 0.6, 0.4], 2.5), ([0.2, 0.1, 0.0, 0.0], None)],
+)
+def test_a_crossing_is_the_last_fall_below_the_level(y, x):
+    assert crossing(range(4), y) == pytest.approx(np.nan if x is None else x, nan_ok=True)

@@ -2,12 +2,15 @@
 
 import ast
 import hashlib
+import inspect
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -24,6 +27,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # from lower layers; those of one layer know nothing of each other. A check of a road by the theory
 # is evidence because neither imports the other, and another paper could take the ledger with it.
 LAYERS = (
+    ("_types",),
     ("_checks", "_threads"),
     ("problems", "ledger"),
     ("flows",),
@@ -38,6 +42,12 @@ LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 LIGHT = {"numpy", "scipy", "threadpoolctl", *sys.stdlib_module_names}
 OPTIONAL = {"figures": {"matplotlib", "ipywidgets", "PIL"}}  # what else a room may import
 FILES = sorted(path.relative_to(ROOT / "wnlib") for path in (ROOT / "wnlib").rglob("*.py"))
+# The modules of what is called from outside; those of the claims are tables, and nobody calls them.
+PUBLIC = [
+    ".".join(["wnlib", *file.with_suffix("").parts]).removesuffix(".__init__")
+    for file in FILES
+    if file.stem == "__init__" or not (file.stem.startswith("_") or file.parts[0] == "claims")
+]
 
 
 def text(name):
@@ -112,6 +122,43 @@ def test_a_planted_import_is_reported(room, code, found):
     assert forbidden(room, f"import numpy\nfrom wnlib import _checks\n{code}\n") == [found]
 
 
+def functions(module):
+    """Yield the public functions of a module, or of what it exports, and of public classes."""
+    own = [
+        name
+        for name, thing in vars(module).items()
+        if getattr(thing, "__module__", "") == module.__name__ and not name.startswith("_")
+    ]
+    for name in getattr(module, "__all__", own):
+        thing = getattr(module, name)
+        members = vars(thing) if inspect.isclass(thing) else {name: thing}
+        for name, member in members.items():
+            member = getattr(member, "fget", getattr(member, "func", member))  # of a property
+            if inspect.isfunction(member) and (name == "__init__" or not name.startswith("_")):
+                yield member
+
+
+def unannotated(function):
+    """Return what a function does not say the type of."""
+    names = {*inspect.signature(function).parameters, "return"} - {"self"}
+    return names - inspect.unwrap(function).__annotations__.keys()
+
+
+# mypy is strict where all is annotated; where private functions are not, it cannot tell which are.
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_functions_are_annotated(module):
+    found = {each.__qualname__: unannotated(each) for each in functions(import_module(module))}
+    assert {name: missing for name, missing in found.items() if missing} == {}
+
+
+def test_a_planted_function_without_annotations_is_reported():
+    def planted(x, *, y: int, **z):
+        return x
+
+    module = SimpleNamespace(__name__=__name__, planted=planted, _private=planted, join=inspect)
+    assert [unannotated(each) for each in functions(module)] == [{"x", "z", "return"}]
+
+
 def test_importing_wnlib_loads_no_plots_and_no_widgets():
     code = "import sys, wnlib; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run(
@@ -123,7 +170,7 @@ def test_importing_wnlib_loads_no_plots_and_no_widgets():
 def test_wheel_holds_the_library_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     names = zipfile.ZipFile(tmp_path / buildapi.build_wheel(str(tmp_path))).namelist()
-    assert {f"wnlib/{file.as_posix()}" for file in FILES} <= set(names)
+    assert {f"wnlib/{file.as_posix()}" for file in FILES} | {"wnlib/py.typed"} <= set(names)
     assert {name.split("/")[0] for name in names} == {
         "wnlib",
         f"wnlib-{wnlib.__version__}.dist-info",

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import check_lines
 import pytest
 import yaml
 
@@ -14,15 +15,82 @@ ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
 PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
-THEOREMS = "theorem", "lemma", "proposition", "corollary", "definition", "remark", "example"
+STATEMENTS = "theorem", "lemma", "proposition", "corollary"
+THEOREMS = *STATEMENTS, "definition", "remark", "example"
+LEDGER = "book/ledger"
 
 PHONE = {"width": 375, "height": 800}
+LAPTOP = {"width": 1280, "height": 800}
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 QUIET = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 OUTER = "images => images.map(image => image.outerHTML)"
+
+# Text that stands out from its background by less than WCAG asks for, with the ratio.
+PALE = """() => {
+    const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    const known = new Map();
+    const luminance = colours => {
+        const key = colours.join();
+        if (!known.has(key)) {
+            for (const colour of colours) {
+                pixel.fillStyle = colour;
+                pixel.fillRect(0, 0, 1, 1);
+            }
+            const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map(byte =>
+                byte < 11 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4);
+            known.set(key, 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05);
+        }
+        return known.get(key);
+    };
+    const behind = e => [...(e.parentElement ? behind(e.parentElement) : ["white"]),
+        getComputedStyle(e).backgroundColor];
+    const found = new Set();
+    for (const e of document.querySelectorAll("article *")) {
+        const text = [...e.childNodes].some(n => n.nodeType === 3 && n.nodeValue.trim());
+        if (!text || e.closest("pre, svg, script, style, mjx-container, .headerlink")) continue;
+        const ground = behind(e), pair = [ground, [...ground, getComputedStyle(e).color]];
+        const [low, high] = pair.map(luminance).sort((a, b) => a - b);
+        if (high / low < 4.5) found.add(`${(high / low).toFixed(2)} ${e.outerHTML.slice(0, 120)}`);
+    }
+    return [...found];
+}"""
+
+# Display formulas of which the edge of the box, which scrolls, cuts something off.
+CUT = """[...document.querySelectorAll("mjx-container[display=true]")].filter(box => {
+    box.scrollLeft = box.scrollWidth;
+    const edge = box.getBoundingClientRect(), glyphs = [...box.querySelectorAll("mjx-c")];
+    const right = Math.max(...glyphs.map(glyph => glyph.getBoundingClientRect().right));
+    const cut = box.scrollHeight > box.clientHeight || right > edge.right - 1;
+    box.scrollLeft = 0;
+    return cut;
+}).map(box => box.textContent.slice(0, 120))"""
+
+# Formulas on another line than the comma after them, or the bracket before.
+APART = """[...document.querySelectorAll("article span.math")].filter(formula => {
+    const line = formula.getBoundingClientRect(), range = document.createRange();
+    const apart = (text, start, end) => {
+        range.setStart(text, start);
+        range.setEnd(text, end);
+        const mark = range.getBoundingClientRect();
+        return mark.height && (mark.top > line.bottom || mark.bottom < line.top);
+    };
+    const before = formula.previousSibling, after = formula.nextSibling, end = before?.length;
+    return (/[(\\[“]$/.test(before?.nodeValue ?? "") && apart(before, end - 1, end))
+        || (/^[.,;:!?)\\]”’]/.test(after?.nodeValue ?? "") && apart(after, 0, 1));
+}).map(formula => formula.parentElement.textContent.slice(0, 120))"""
+
+LINES = """kinds => [...document.querySelectorAll("div.proof")]
+    .filter(box => kinds.some(kind => box.classList.contains(kind)))
+    .map(box => ({
+        label: box.id,
+        links: [...box.querySelectorAll(".check > a")].map(link => link.getAttribute("href")),
+        sentence: box.querySelector(".check summary")?.textContent ?? "",
+        parts: [...box.querySelectorAll(".check tr")].slice(1)
+            .map(part => [...part.cells].map(cell => cell.textContent)),
+    }))"""
 
 
 def need(thing, remedy):
@@ -50,6 +118,23 @@ def browser():
     )
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=path, args=QUIET)
+
+
+@pytest.fixture(scope="module")
+def ledger(browser):
+    """Return the table on the ledger's page: for each label, a list of cells for each part."""
+    html(LEDGER)
+    page = browser.new_page()
+    page.goto((SITE / f"{LEDGER}.html").as_uri())
+    lines = page.evaluate("""[...document.querySelectorAll("table:has([id^=row-]) tr")].slice(1)
+        .map(line => [...line.cells].map(cell => cell.textContent))""")
+    page.close()
+    rows = {}
+    for label, *part in lines:
+        if label:
+            rows[label] = []
+        list(rows.values())[-1].append(part)
+    return rows
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -119,6 +204,112 @@ def test_page_fits_a_phone(page):
     assert cut == []
 
 
+def test_formulas_are_whole(page):
+    for viewport in LAPTOP, PHONE:
+        page.set_viewport_size(viewport)
+        assert page.evaluate(CUT) == []
+
+
+def test_no_line_begins_with_a_comma(page):
+    assert page.evaluate(APART) == []
+
+
+def test_text_stands_out(page):
+    for theme in "dark", "light":
+        page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+        assert page.evaluate(PALE) == [], theme
+
+
+def test_paper_shows_what_is_folded(page):
+    fold = "details:not([open], .hide)"
+    folded = page.locator(f"article {fold}").count()
+    page.emulate_media(media="print")
+    heights = "all => all.map(fold => fold.scrollHeight - fold.firstElementChild.scrollHeight)"
+    assert min(page.locator(f"article {fold}").evaluate_all(heights), default=9) > 5
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(fold).count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator(f"article {fold}").count() == folded
+
+
+def test_each_statement_shows_its_row_of_the_ledger(page, ledger):
+    def integers(text):
+        return [int(digits) for digits in re.findall(r"\d+", text)]
+
+    for box in page.evaluate(LINES, STATEMENTS):
+        row = ledger[box["label"]]
+        (link,) = box["links"]
+        assert link.endswith(f"ledger.html#row-{box['label']}")
+        assert box["sentence"].startswith("✓ checked on ")
+        assert {part[2] for part in row} == {"holds"}
+        for shown, part in zip(box["parts"], row, strict=True):
+            name, _, _, worst, threshold, instances, refuted = part
+            assert shown[0].startswith(f"{name}: ")
+            assert shown[1].startswith(f"{worst} on ")
+            assert integers(shown[1].split(" on ")[1]) == integers(instances)
+            assert shown[2].startswith(f"{threshold}: ")
+            assert integers(shown[3].split("; refuted ")[-1]) == integers(refuted)
+        *counts, share = integers(box["sentence"])
+        instances = {int(part[5].split()[0]) for part in row}
+        twins = [len(row)] if len(row) > 1 else []
+        refuted = sum(int(part[6].split()[0]) for part in row)
+        assert counts == [*sorted({min(instances), max(instances)}), *twins, refuted]
+        shares = [float(part[3]) / float(part[4]) for part in row if float(part[4]) > 0]
+        worst = max(shares, default=0)
+        assert share == pytest.approx(max(100 * worst, 1), rel=0.06, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "worst", "error", "line"),
+    [
+        (
+            "holds",
+            0.9,
+            None,
+            "✓ checked on 5 instances; its false twin refuted 1 time; worst value "
+            "90 % of its threshold",
+        ),
+        (
+            "fails",
+            3.0,
+            None,
+            "✗ fails: checked on 5 instances; its false twin refuted 1 time; "
+            "worst value 300 % of its threshold",
+        ),
+        (
+            "undecided",
+            -2.0,
+            None,
+            "? undecided: checked on 5 instances; its false twin refuted "
+            "1 time; worst value below 1 % of its threshold",
+        ),
+        (
+            "fails",
+            None,
+            "ValueError on draw 5: <no>",
+            "✗ fails: checked on 5 instances; its false "
+            "twin refuted 1 time; worst value not a number; ValueError on draw 5: <no>",
+        ),
+    ],
+)
+def test_a_line_says_plainly_what_became_of_a_claim(verdict, worst, error, line):
+    said = dict.fromkeys(("name", "measured", "reason", "twin"), "a < b")
+    numbers = {"worst": worst, "threshold": 1.0, "instances": 5, "not_applicable": 2, "refuted": 1}
+    row = {"label": "lem", "verdict": verdict, "error": error, "parts": [said | numbers]}
+    assert check_lines.sentence(row) == line
+    shown = check_lines.line(row, "ledger.html#row-lem")
+    assert "a &lt; b" in shown and "a < b" not in shown and "<no>" not in shown
+    assert "5 instances (+2 n/a)" in shown and "--only lem<" in shown
+
+
+def test_ledger_has_a_row_for_each_statement(ledger):
+    kinds = "|".join(STATEMENTS)
+    boxes = rf'<div class="proof (?:{kinds}) admonition" id="([^"]+)"'
+    labels = [label for name in PAGES for label in re.findall(boxes, html(name))]
+    assert sorted(labels) == sorted(ledger)
+
+
 def test_proofs_open_and_close(page):
     for box in page.locator("article details.sd-dropdown").all():
         body = box.locator(".sd-summary-content")
@@ -186,3 +377,33 @@ def test_theorems_are_numbered(name):
     boxes = re.findall(rf'<div class="proof (?:{kinds}) admonition"[^>]*>\s*(.*?)</p>', html(name))
     assert len(boxes) == len(re.findall(rf"\{{prf:(?:{kinds})\}}", source))
     assert [box for box in boxes if not re.search(r'caption-number">\w+ \d+(\.\d+)?', box)] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_bar_unfolds_something(name):
+    bars = re.findall(r"<details.*?</summary>(.*?)</details>", html(name), re.DOTALL)
+    assert [bar for bar in bars if not re.sub(r"<(?!img)[^>]*>", "", bar).strip()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_column_has_a_name(name):
+    assert re.findall(r"<th\b[^>]*>(?:\s|<p>|</p>)*</th>", html(name)) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_chapter_says_holds_with_the_published_numbers(name):
+    assert "with these numbers" not in html(name)
+
+
+def test_references_go_by_authors_and_year(browser):
+    page = browser.new_page()
+    page.goto((SITE / "book/references.html").as_uri())
+    assert page.locator(".citation").count() > 10
+    assert page.locator(".citation > .label:visible").count() == 0
+    page.close()
+
+
+def test_no_index_lists_labels():
+    need((SITE / "index.html").exists(), "run `make book`")
+    links = [name for name in PAGES if re.search(r'href="[^"]*(genindex|prf-prf)', html(name))]
+    assert links == []

@@ -141,7 +141,7 @@ def test_proofs_are_right():
         if _stalling.certainly_stalls(flow, problem, x0):
             stalled += 1
             assert stalls
-        if _stalling.certainly_converges(flow, x0, wn.min_l1(problem).z):
+        if _stalling.rules_out_stall(flow, x0, wn.min_l1(problem).z):
             converges += 1
             assert not stalls
     assert stalled > 15 and converges > 15
@@ -170,7 +170,7 @@ def test_the_proof_of_convergence_is_the_lyapunov_function(depth):
         proof = lyapunov(z, x0 / np.sqrt(R), R) - lowest
         if abs(proof) > 1e-3:
             outcomes.add(proof < 0)
-            assert _stalling.certainly_converges(flow, x0, z) == (proof < 0)
+            assert _stalling.rules_out_stall(flow, x0, z) == (proof < 0)
     assert outcomes == {True, False}
 
 
@@ -183,10 +183,24 @@ def test_nothing_overflows_in_a_proof():
             for x0 in ([1e-20, 1.0], [1.0, 1e-20], [1e-100, 1e-100], [1e3, 1e3]):
                 x0 = np.array(x0)
                 proofs = (
-                    _stalling.certainly_converges(flow, x0, z),
+                    _stalling.rules_out_stall(flow, x0, z),
                     _stalling.certainly_stalls(flow, problem, x0),
                 )
                 assert proofs != (True, True)
+
+
+@pytest.mark.parametrize(
+    ("x0", "z", "words"),
+    [
+        ([0.1, 0.2], [1.0], "z must have one entry for each of 2 weights; got 1"),
+        ([0.1, 0.0], [1.0, 1.0], "x0 must be positive in each entry"),
+        ([0.1, 0.2], [1.0, -1.0], "z must be nonnegative and not zero"),
+        ([0.1, 0.2], [0.0, 0.0], "z must be nonnegative and not zero"),
+    ],
+)
+def test_what_proves_nothing_is_refused(x0, z, words):
+    with pytest.raises(ValueError, match=words):
+        wn.rules_out_stall(wn.WeightNormFlow(2, 0.1), x0, z)
 
 
 def test_tiny_starts():
@@ -204,7 +218,7 @@ def test_a_candidate_spares_the_steps():
     v = np.where(pull < 0, 1.0, 0.8)
     flow, x0 = wn.WeightNormFlow(2, 0.01), 0.5 * v / np.linalg.norm(v)
     solution = wn.min_l1(problem).z
-    stacked = np.concatenate([np.maximum(solution, 0), np.maximum(-solution, 0)])
+    stacked = problem.split(solution)
     assert _stalling.vanishing(flow, problem, x0, 0) is None
     assert _stalling.vanishing(flow, problem, x0, 0, [stacked]) is False
 
@@ -226,7 +240,7 @@ def test_one_start_and_a_motion_that_is_known():
     with pytest.raises(TypeError, match="Half moves in a way of its own"):
         wn.stalls(Half(2), problem, x0)
     assert not wn.stalls(wn.PlainFlow(2), problem, x0)
-    assert _stalling.certainly_converges(wn.PlainFlow(2), x0, x0)
+    assert _stalling.rules_out_stall(wn.PlainFlow(2), x0, x0)
     assert not _stalling.certainly_stalls(wn.PlainFlow(2), problem, x0)
 
 
@@ -327,7 +341,7 @@ GUARDS = [
     ("beats zero", "_beats_zero", refuse, lambda: opposed_start(17), 0, False),
     ("nothing opposes", "_nothing_opposes", refuse, lambda: HARD, 0, False),
     ("a proof of a stall", "certainly_stalls", refuse, lambda: balanced(0.2), 0, True),
-    ("a proof of none", "certainly_converges", refuse, lambda: candidate_decides(), 0, False),
+    ("a proof of none", "rules_out_stall", refuse, lambda: candidate_decides(), 0, False),
     ("the radius has grown", "_has_grown", refuse, lambda: opposed_start(29), 60, False),
     ("near the limit", "_stays", refuse, lambda: large_start(8), 60, False),
     ("the dip", "_dip", lambda frame, solver: solver.y, lambda: balanced(0.9), 100, True),

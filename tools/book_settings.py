@@ -12,6 +12,7 @@ from myst_nb.core.read import create_nb_reader
 from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG = "book/ledger", "book/figure_2"  # started first, so that all cores are busy to the end
 
 
 def setup(app):
@@ -56,36 +57,45 @@ def repository_links(url):
 
 
 def execute_side_by_side(app, env, names):
-    """Execute the chapters that are not in the cache yet, one on each core.
+    """Execute the chapters that are not in the cache yet, one on each core, the longest first.
 
     MyST-NB, which would run them one after the other, then finds their outputs there. What fails is
     left to it: it runs the chapter again and reports the error.
     """
-    cache = get_cache(app.config.nb_execution_cache_path)
-    chapters = {}
-    for path in map(env.doc2path, names):
-        text = Path(path).read_text("utf-8")
-        reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
-        if reader is not None and not cached(cache, notebook := reader.read(text)):
-            chapters[path] = notebook
+    chapters = {name: notebook for name in names if (notebook := read(env, name)) is not None}
+    cache = get_cache(env.mystnb_config.execution_cache_path)
+    waiting = [name for name in chapters if not cached(cache, chapters[name])]
+    waiting.sort(key=lambda name: LONG.index(name) if name in LONG else len(LONG))
 
-    def run(item):
-        path, notebook = item
-        timeout = env.mystnb_config.execution_timeout
-        return single_nb_execution(notebook, str(Path(path).parent), timeout, allow_errors=False)
+    def run(name):
+        folder, timeout = Path(env.doc2path(name)).parent, env.mystnb_config.execution_timeout
+        return single_nb_execution(chapters[name], str(folder), timeout, allow_errors=False)
 
     log = logging.getLogger(__name__)
-    if chapters:
-        log.info(f"executing {len(chapters)} chapters, {os.cpu_count()} at a time ...")
+    if waiting:
+        log.info(f"executing {len(waiting)} chapters, {os.cpu_count()} at a time ...")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (path, notebook), result in zip(
-            chapters.items(), pool.map(run, chapters.items()), strict=True
-        ):
+        for name, result in zip(waiting, pool.map(run, waiting), strict=True):
             if result.err is None:
                 seconds = {"execution_seconds": result.time}
-                bundle = CacheBundleIn(notebook, str(path), data=seconds)
+                bundle = CacheBundleIn(chapters[name], env.doc2path(name), data=seconds)
                 cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-                log.info(f"executed {path} in {result.time:.0f} s")
+                log.info(f"executed {name} in {result.time:.0f} s")
+
+
+def read(env, name):
+    """Return a page as a notebook that has not been executed, or None if it has no code."""
+    path = env.doc2path(name)
+    text = Path(path).read_text("utf-8")
+    reader = create_nb_reader(path, env.myst_config, env.mystnb_config, text)
+    return None if reader is None else reader.read(text)
+
+
+def executed(env, name):
+    """Return a page as a notebook with the outputs that the cache has of it, if any."""
+    notebook = read(env, name)
+    cache = get_cache(env.mystnb_config.execution_cache_path)
+    return cache.merge_match_into_notebook(notebook)[1] if cached(cache, notebook) else notebook
 
 
 def cached(cache, notebook):

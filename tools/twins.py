@@ -3,7 +3,7 @@
 Usage: python tools/twins.py [NAME ...]      (all chapters if none is named)
 
 A second run gives the same bytes: cell ids are counted, and what differs from run to run without
-meaning anything (widget state, timestamps, Python's version) is left out.
+meaning anything (timestamps, Python's version) is left out, as is what only a build can use: JSON.
 The picture of a cell tagged save-picture is also written to book/NAME.png, for the README.
 """
 
@@ -19,7 +19,6 @@ from nbclient.exceptions import CellExecutionError
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 CODE = "```{code-cell}"
-WIDGET = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -53,7 +52,9 @@ def execute(notebook):
     notebook.metadata = METADATA
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGET, None)
+            data = output.get("data", {})
+            for kind in [kind for kind in data if kind.endswith("json")]:
+                del data[kind]
     return notebook
 
 

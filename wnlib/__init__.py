@@ -15,20 +15,21 @@ The smaller the ratio, the nearer to the smallest l1 norm, as long as ``|x0|^2``
 """
 
 from importlib import import_module
+from types import ModuleType
 
 from wnlib.claims import verify
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.l1.linear_program import MinL1, min_l1
 from wnlib.problems import Problem, initial_weights, sparse_problem
 from wnlib.results import Limit, Result, Status, Trajectory
-from wnlib.roads._stalling import stalls
+from wnlib.roads._stalling import rules_out_stall, stalls
 from wnlib.roads.descend import descend
 from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
-from wnlib.theory import bounds, invariants
+from wnlib.theory import bounds, invariants, potentials
 
 __version__ = "0.1.0"
-_FIGURES = ("plotting", "widgets")
+_FIGURES = ("plotting", "prose", "widgets")
 __all__ = [
     "Limit",
     "MinL1",
@@ -45,13 +46,15 @@ __all__ = [
     "invariants",
     "limit",
     "min_l1",
+    "potentials",
+    "rules_out_stall",
     "sparse_problem",
     "stalls",
     "verify",
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> ModuleType:
     """Load a module of the figures where it is asked for: its requirements are optional."""
     if name in _FIGURES:
         return import_module(f"wnlib.figures.{name}")

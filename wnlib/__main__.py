@@ -4,22 +4,23 @@ import argparse
 import os
 import platform
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy
 import scipy
 
 import wnlib
-from wnlib.claims import CLAIMS, verify
-from wnlib.ledger import Verdict
+from wnlib.claims import find, verify
+from wnlib.ledger import Row, Verdict
 
 
-def at_least(minimum):
+def at_least(minimum: int) -> Callable[[str], int]:
     """Return a reader of integers that are not below ``minimum``."""
 
-    def integer(text):
+    def integer(text: str) -> int:
         if int(text) < minimum:
             raise argparse.ArgumentTypeError(f"must be at least {minimum}; got {text}")
         return int(text)
@@ -27,7 +28,15 @@ def at_least(minimum):
     return integer
 
 
-def _parser():
+def label(text: str) -> str:
+    """Read the label of a claim."""
+    try:
+        return find(text).label
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m wnlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser(
@@ -39,9 +48,9 @@ def _parser():
     )
     check.add_argument(
         "--only",
+        type=label,
         action="append",
         default=[],
-        choices=CLAIMS,
         metavar="ID",
         help="one label; may be repeated",
     )
@@ -67,16 +76,15 @@ def _parser():
     return parser
 
 
-def _verify(options):
+def _verify(options: argparse.Namespace) -> int:
     """Return the exit code: 0 if each claim holds, 1 if one fails, 2 undecided, 130 interrupted."""
-    total, done = len(options.only or CLAIMS), []
 
-    def progress(row):
-        done.append(row)
-        bar = "#" * (30 * len(done) // total)
-        print(f"[{bar:30}] {len(done)}/{total} {row.label}: {row.verdict}", file=sys.stderr)
+    def progress(row: Row) -> None:
+        print(f"{row.label}: {row.verdict} ({row.seconds:.1f} s)", file=sys.stderr, flush=True)
 
-    pool = ProcessPoolExecutor(options.jobs) if options.jobs > 1 else nullcontext()
+    pool: AbstractContextManager[Executor | None] = nullcontext()
+    if options.jobs > 1:
+        pool = ProcessPoolExecutor(options.jobs)
     with pool as executor:
         ledger = verify(
             *options.only,
@@ -94,7 +102,7 @@ def _verify(options):
     return 1 if Verdict.FAILS in verdicts else 2 if Verdict.UNDECIDED in verdicts else 0
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)

@@ -1,16 +1,39 @@
 """The doors: each argument is checked where it enters, and a mistake is named with its remedy."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from wnlib._types import Floats, Seed
 
 
-def readonly(array, dtype=float):
+def readonly(array: ArrayLike, dtype: DTypeLike = float) -> NDArray[Any]:
     """Return a read-only copy of ``array``."""
     array = np.array(array, dtype=dtype)
     array.flags.writeable = False
     return array
 
 
-def finite(name, value, ndim):
+class Record:
+    """A frozen dataclass whose arrays are read-only, and stay so in pickles and deep copies."""
+
+    def __post_init__(self) -> None:
+        """Copy and freeze the arrays."""
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, name, readonly(value, value.dtype))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Freeze the arrays again: NumPy makes them writable where it reads or copies them."""
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+        self.__dict__.update(state)
+
+
+def finite(name: str, value: ArrayLike, ndim: int | Sequence[int]) -> Floats:
     """Return ``value`` as a read-only float array, or say which argument is wrong and how."""
     try:
         if value is None:
@@ -35,14 +58,14 @@ def finite(name, value, ndim):
     return array
 
 
-def _as_vector(name, array):
+def _as_vector(name: str, array: Floats) -> str:
     """Return how to make a vector of what is nearly one, as the end of a message."""
     if array.ndim == 0:
         return f", one number: pass a list, {name}=[{array:g}]"
     return f": pass {name}.ravel()" if array.size == max(array.shape) else ""
 
 
-def real(name, value):
+def real(name: str, value: float) -> float:
     """Return ``value`` as a float, or raise ``TypeError``; ``"0.1"`` and ``True`` are mistakes."""
     if isinstance(value, str | bytes | bool | np.bool):
         raise TypeError(f"{name} must be a number; got {value!r}")
@@ -52,7 +75,7 @@ def real(name, value):
         raise TypeError(f"{name} must be a number; got {value!r}") from error
 
 
-def positive(name, value):
+def positive(name: str, value: float) -> float:
     """Return ``value`` as a positive finite float, or raise."""
     number = real(name, value)
     if not 0 < number < np.inf:
@@ -60,7 +83,7 @@ def positive(name, value):
     return number
 
 
-def nonnegative(name, value):
+def nonnegative(name: str, value: float) -> float:
     """Return ``value`` as a nonnegative finite float, or raise."""
     number = real(name, value)
     if not 0 <= number < np.inf:
@@ -68,7 +91,7 @@ def nonnegative(name, value):
     return number
 
 
-def within(name, value, low, high):
+def within(name: str, value: float, low: float, high: float) -> float:
     """Return ``value`` as a float in ``[low, high)``, or raise."""
     number = real(name, value)
     if not low <= number < high:
@@ -76,7 +99,7 @@ def within(name, value, low, high):
     return number
 
 
-def count(name, value, minimum=1):
+def count(name: str, value: int, minimum: int = 1) -> int:
     """Return ``value`` as an int of at least ``minimum``, or raise."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be an integer; got {value!r}")
@@ -87,14 +110,14 @@ def count(name, value, minimum=1):
     return int(value)
 
 
-def flag(name, value):
+def flag(name: str, value: bool) -> bool:
     """Return ``value`` as a bool, or raise ``TypeError``; 0 and "no" are mistakes."""
     if not isinstance(value, bool | np.bool):
         raise TypeError(f"{name} must be True or False; got {value!r}")
     return bool(value)
 
 
-def generator(seed):
+def generator(seed: Seed) -> np.random.Generator:
     """Return a random generator; no seed at all would draw what nobody can draw again."""
     try:
         if seed is None:
@@ -106,7 +129,7 @@ def generator(seed):
         raise type(error)(f"seed is no seed, got {seed!r}: {remedy}") from error
 
 
-def check_magnitude(name, array):
+def check_magnitude(name: str, array: Floats) -> None:
     """Raise ``ValueError`` if squares of the entries leave the range of floats."""
     largest = np.abs(array).max()
     if largest > 0 and not 1e-140 < largest < 1e140:
@@ -116,7 +139,7 @@ def check_magnitude(name, array):
         )
 
 
-def last_axis(name, value, size, per):
+def last_axis(name: str, value: ArrayLike, size: int, per: str) -> Floats:
     """Return ``value`` as an array whose last axis has ``size`` entries; of any magnitude."""
     try:
         array = np.asarray(value)

@@ -9,18 +9,19 @@ import os
 from contextlib import ContextDecorator
 from functools import cache
 from threading import Lock
+from typing import Any, Self
 
 import scipy.linalg  # noqa: F401  (loads SciPy's BLAS, so that it is found)
 from threadpoolctl import ThreadpoolController
 
 
 @cache
-def _pools():
+def _pools() -> list[Any]:
     """Return the BLAS pools of this process; to look for them takes some milliseconds."""
     return [pool for pool in ThreadpoolController().lib_controllers if pool.user_api == "blas"]
 
 
-def _set_numbers(numbers):
+def _set_numbers(numbers: list[int]) -> None:
     """Set the number of threads of each pool, whichever thread of Python asks for it.
 
     Newer versions of threadpoolctl obey only the thread that set a number first, until it is
@@ -40,10 +41,11 @@ class _OneBlasThread(ContextDecorator):
     Python too, the first to enter notes the numbers and the last to leave restores them.
     """
 
-    def __init__(self):
-        self._lock, self._inside, self._numbers = Lock(), 0, []
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._numbers: list[int] = []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with self._lock:
             if self._inside == 0:
                 self._numbers = [pool.get_num_threads() for pool in _pools()]
@@ -51,14 +53,13 @@ class _OneBlasThread(ContextDecorator):
             self._inside += 1
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
                 _set_numbers(self._numbers)
-        return False
 
-    def _forget(self):
+    def _forget(self) -> None:
         """Start anew in a forked child, where nobody is inside any more, with all threads."""
         self._lock = Lock()
         if self._inside > 0:

@@ -19,17 +19,23 @@ not follow for it, so it gives that anew, or what needs it is refused.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wnlib._checks import positive
-from wnlib.problems import check_weights
+from wnlib._types import Floats, Values
+from wnlib.problems import Problem, check_weights
 
 MAX_DEPTH = 100  # beyond, powers x^L of weights of ordinary size leave the range of floats
 
+Derivative = Callable[[Floats], tuple[Floats, Floats]]  # of a lift: see PlainLift.weights
 
-def check_depth(depth):
+
+def check_depth(depth: float) -> float:
     """Return ``depth`` as a float in [2, 100], or raise ``ValueError``."""
     depth = positive("depth", depth)
     if depth < 2:
@@ -39,13 +45,26 @@ def check_depth(depth):
     return depth
 
 
-def log_sum(logs):
+def psi_of_log(log_z: Floats, depth: float) -> Floats:
+    """Return the mirror map at ``exp(log_z)``, entrywise: ``log z``; above depth 2, a power of it.
+
+    It is ``psi(z) = -z^{-gamma}``, ``gamma = 1 - 2/depth``, there.
+    """
+    return log_z if depth == 2 else -np.exp(-(1 - 2 / depth) * log_z)
+
+
+def psi_rate(depth: float) -> float:
+    """Return ``c_psi``: both flows move ``psi(kappa^L x^L)`` by ``-c_psi clock A^T e``."""
+    return 2.0 if depth == 2 else depth - 2
+
+
+def log_sum(logs: Floats) -> float:
     """Return ``log sum exp(logs)``: scipy's would take most of the time of an integration."""
     top = logs.max()
     return top + np.log(np.exp(logs - top).sum())
 
 
-def shift(log_w, a, power):
+def shift(log_w: Floats, a: Floats, power: float) -> Floats:
     r"""Move a lift along the mirror map: ``w^{-power} -> w^{-power} + power * a``.
 
     In logarithms, so nothing cancels however small ``w^{-power}`` has become; ``power = 0`` is the
@@ -61,11 +80,11 @@ def shift(log_w, a, power):
 class PlainLift:
     """The mirror form of the plain flow: ``x = w``, in its own time."""
 
-    def squared_radius(self, log_growth, anchored):
+    def squared_radius(self, log_growth: float, anchored: float) -> float:
         """Return ``|x|^2`` where ``|w|^2`` has grown by ``exp(log_growth)`` since the anchor's."""
         return anchored * np.exp(log_growth)
 
-    def weights(self, log_w, squared_radius):
+    def weights(self, log_w: Floats, squared_radius: float) -> tuple[Floats, float, Derivative]:
         """Return ``(log x, log clock, derivative)`` at a lift and its :meth:`squared_radius`.
 
         ``derivative(dlog_w)`` maps changes of ``log w``, shape (n_weights, k), to those of
@@ -81,11 +100,11 @@ class NormalizedLift:
     depth: float
     ratio: float
 
-    def squared_radius(self, log_growth, anchored):
+    def squared_radius(self, log_growth: float, anchored: float) -> float:
         """Return ``r^2`` as :meth:`PlainLift.squared_radius` does; not positive: it vanished."""
         return anchored + self.ratio * log_growth
 
-    def weights(self, log_w, squared_radius):
+    def weights(self, log_w: Floats, squared_radius: float) -> tuple[Floats, float, Derivative]:
         """Return ``(log x, log clock, derivative)``, as :meth:`PlainLift.weights` does.
 
         Extended by ``x = 0`` to lifts whose squared radius would not be positive.
@@ -96,7 +115,7 @@ class NormalizedLift:
         share /= share.sum()
         log_R = np.log(R) if R > 0 else -np.inf
 
-        def derivative(dlog_w):
+        def derivative(dlog_w: Floats) -> tuple[Floats, Floats]:
             dlog_norm2 = 2 * share @ dlog_w
             dlog_R = (self.ratio / R if R > 0 else 0.0) * dlog_norm2
             return dlog_w + (dlog_R - dlog_norm2) / 2, (L * dlog_R - (L - 2) * dlog_norm2) / 2
@@ -125,41 +144,56 @@ class Flow(ABC):
 
     depth: float
 
-    lift = None  # the mirror form, as PlainLift has it, where there is one
-
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         """Take from a class that moves in another way what does not follow for it any more."""
         super().__init_subclass__(**options)
         for name, causes in FOLLOWS.items():
             if _rank(cls, name) > min(_rank(cls, cause) for cause in causes):
                 setattr(cls, name, None if name == "lift" else _unknown(name))
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Validate."""
         object.__setattr__(self, "depth", check_depth(self.depth))
 
     @abstractmethod
-    def state(self, x0):
+    def state(self, x0: Floats) -> tuple[Any, ...]:
         """Return what moves, as a tuple of arrays, where the flow starts from weights ``x0``."""
 
     @abstractmethod
-    def velocity(self, problem, *state):
+    def velocity(self, problem: Problem, *state: Any) -> Any:
         """Return the derivative of the state in time: an array, or a tuple of its parts."""
 
     @abstractmethod
-    def weights(self, *state):
+    def weights(self, *state: Any) -> Floats:
         """Return the weights ``x`` of a state, shape (n_weights,)."""
 
     @abstractmethod  # a class that does not know it refuses
-    def metric(self, stacked):
+    def metric(self, stacked: Floats) -> Floats:
         """Return ``B`` with ``d/dt x^L = -L B h``, ``h = A^T(A x^L - b)``, at ``x^L``."""
 
     @abstractmethod  # a class that does not know it refuses
-    def log_kappa(self, radius):
+    def log_kappa(self, radius: ArrayLike) -> Values:
         """Return ``log kappa`` at lengths ``|x|``: ``A^T`` alone moves ``psi(kappa^L x^L)``."""
 
     @property
-    def motion(self):
+    def lift(self) -> PlainLift | NormalizedLift | None:
+        """The mirror form, where there is one."""
+        return None
+
+    def log_rho(self, r0: ArrayLike, r: ArrayLike) -> Values:
+        """Return ``log rho`` from length ``r0`` to ``r``: ``rho = (kappa / kappa_0)^L``."""
+        return self.depth * (self.log_kappa(r) - self.log_kappa(r0))
+
+    def misfit(self, problem: Problem, x: Floats) -> Floats:
+        """Return ``e = A x^L - b`` of weights, shape (..., n_weights): (..., n_measurements)."""
+        return x**self.depth @ problem.network_matrix.T - problem.b
+
+    def residual(self, problem: Problem, x: Floats) -> Values:
+        """Return the relative residual of weights, (..., n_weights): a number, or shape (...)."""
+        return problem.residual(problem.readout(x**self.depth))
+
+    @property
+    def motion(self) -> "type[Flow] | None":
         """The class below whose motion this is; None if it moves in a way of its own."""
         for kind in (PlainFlow, WeightNormFlow):
             if all(getattr(type(self), name) is getattr(kind, name) for name in MOTION):
@@ -167,18 +201,18 @@ class Flow(ABC):
         return None
 
     @property
-    def can_stall(self):
+    def can_stall(self) -> bool:
         """Whether the radius may vanish although ``b`` is not zero."""
         return self.motion is not PlainFlow
 
 
-def _rank(cls, name):
+def _rank(cls: type, name: str) -> int:
     """Return how far up among the bases of a class a name is defined: 0 in the class itself."""
     return next(i for i, base in enumerate(cls.__mro__) if name in vars(base))
 
 
-def _unknown(name):
-    def refuse(self, *_):
+def _unknown(name: str) -> Callable[..., Any]:
+    def refuse(self: Flow, *_: object) -> Any:
         raise TypeError(
             f"{type(self).__name__} moves in a way of its own, for which {name} is not known: "
             f"define {name} in the class"
@@ -197,29 +231,29 @@ class PlainFlow(Flow):
         ``2 <= L <= 100``.
     """
 
-    def state(self, x0):
+    def state(self, x0: Floats) -> tuple[Floats]:
         """Return ``(x,)``."""
         return (x0,)
 
-    def velocity(self, problem, x):
+    def velocity(self, problem: Problem, x: Floats) -> Floats:
         """Return ``x'``, shape (n_weights,)."""
-        A, L = problem.network_matrix, self.depth
-        return -(A.T @ (A @ x**L - problem.b)) * x ** (L - 1)
+        h = self.misfit(problem, x) @ problem.network_matrix
+        return -h * x ** (self.depth - 1)
 
-    def weights(self, x):
+    def weights(self, x: Floats) -> Floats:
         """Return ``x``."""
         return x
 
-    def metric(self, stacked):
+    def metric(self, stacked: Floats) -> Floats:
         """Return ``B`` with ``d/dt x^L = -L B h``: ``diag(x^{2L-2})``, (n_weights, n_weights)."""
         return np.diag(stacked ** (2 - 2 / self.depth))
 
-    def log_kappa(self, radius):
+    def log_kappa(self, radius: ArrayLike) -> Values:
         """Return 0, in the shape of ``radius``: the plain flow moves ``psi(x^L)`` itself."""
         return np.zeros_like(radius, dtype=float)
 
     @property
-    def lift(self):
+    def lift(self) -> PlainLift | None:
         """The mirror form."""
         return PlainLift()
 
@@ -238,17 +272,17 @@ class WeightNormFlow(Flow):
 
     ratio: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Validate."""
         super().__post_init__()
         object.__setattr__(self, "ratio", positive("ratio", self.ratio))
 
-    def state(self, x0):
+    def state(self, x0: Floats) -> tuple[Any, Floats]:
         """Return ``(r, u)`` with ``|u| = 1``."""
         r = np.linalg.norm(x0)
         return r, x0 / r
 
-    def velocity(self, problem, r, u):
+    def velocity(self, problem: Problem, r: float, u: Floats) -> tuple[Any, Floats]:
         """Return ``(r', u')``: minus the gradient of the loss, times the rates."""
         norm = np.linalg.norm(u)
         direction = u / norm
@@ -256,28 +290,27 @@ class WeightNormFlow(Flow):
         radial = gradient @ direction
         return -self.ratio * radial, -(r / norm) * (gradient - radial * direction)
 
-    def weights(self, r, u):
+    def weights(self, r: float, u: Floats) -> Floats:
         """Return ``x = r u / |u|``."""
         return r * u / np.linalg.norm(u)
 
-    def metric(self, stacked):
+    def metric(self, stacked: Floats) -> Floats:
         """Return ``B`` with ``d/dt x^L = -L B h``, where ``|u| = 1``, (n_weights, n_weights)."""
-        power = stacked ** (2 / self.depth)
-        R = power.sum()
+        R = np.sum(stacked ** (2 / self.depth))
         rank_one = (self.ratio / R - 1) * np.outer(stacked, stacked)
-        return rank_one + R * np.diag(stacked**2 / power)
+        return rank_one + R * np.diag(stacked ** (2 - 2 / self.depth))
 
-    def log_kappa(self, radius):
+    def log_kappa(self, radius: ArrayLike) -> Values:
         """Return ``r^2 / (2 ratio) - log r``, in the shape of ``radius``."""
         return np.square(radius) / (2 * self.ratio) - np.log(radius)
 
     @property
-    def lift(self):
+    def lift(self) -> NormalizedLift | None:
         """The mirror form."""
         return NormalizedLift(self.depth, self.ratio)
 
 
-def check_flow(flow):
+def check_flow(flow: Flow) -> Flow:
     """Raise ``TypeError`` unless ``flow`` is a flow."""
     if not isinstance(flow, Flow):
         raise TypeError(
@@ -287,7 +320,12 @@ def check_flow(flow):
     return flow
 
 
-def check_mirror(flow):
+def normalizes(flow: Flow) -> TypeGuard[WeightNormFlow]:
+    """Tell whether a flow moves as weight normalization does; ``TypeError`` if it is no flow."""
+    return check_flow(flow).motion is WeightNormFlow
+
+
+def check_mirror(flow: Flow) -> PlainLift | NormalizedLift:
     """Return the lift of a flow, or raise ``TypeError`` if it has no mirror form."""
     if (lift := check_flow(flow).lift) is None:
         raise TypeError(
@@ -297,7 +335,9 @@ def check_mirror(flow):
     return lift
 
 
-def vector_form(flow, problem, x0):
+def vector_form(
+    flow: Flow, problem: Problem, x0: Floats
+) -> tuple[Floats, Callable[[Floats], Floats], Callable[[Floats], Floats]]:
     """Return a flow from ``x0`` as an equation for one vector, all parts of the state in a row.
 
     Returns
@@ -312,18 +352,18 @@ def vector_form(flow, problem, x0):
     shapes = [np.shape(part) for part in state]
     ends = np.cumsum([np.size(part) for part in state])[:-1]
 
-    def parts(vector):
+    def parts(vector: Floats) -> list[Any]:
         split = np.split(vector, ends)
         return [part.reshape(shape)[()] for part, shape in zip(split, shapes, strict=True)]
 
-    def velocity(vector):
+    def velocity(vector: Floats) -> Floats:
         change = flow.velocity(problem, *parts(vector))
         return np.hstack(change if isinstance(change, tuple) else (change,))
 
     return np.hstack(state), velocity, lambda vector: flow.weights(*parts(vector))
 
 
-def check_start(flow, problem, x0):
+def check_start(flow: Flow, problem: Problem, x0: ArrayLike) -> Floats:
     """Check what every road to the limit begins with; return ``x0`` read-only.
 
     Raises
@@ -334,7 +374,7 @@ def check_start(flow, problem, x0):
     check_flow(flow)
     x0 = check_weights(problem, x0)
     with np.errstate(all="ignore"):  # seen below, and named
-        residual = problem.residual(problem.readout(x0**flow.depth))
+        residual = flow.residual(problem, x0)
         largest = x0.max(axis=-1)
     if not (np.isfinite(residual).all() and (largest < 1e140).all()):
         raise ValueError("x0 is too large: A x0^depth overflows. Choose a smaller scale")

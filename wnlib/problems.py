@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wnlib._checks import (
+    Record,
     check_magnitude,
     count,
     finite,
@@ -16,10 +19,11 @@ from wnlib._checks import (
     readonly,
     within,
 )
+from wnlib._types import Floats, Seed, Values
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Problem:
+class Problem(Record):
     """Find a sparse ``z`` with ``A z = b``, exactly: noise in ``b`` is fitted as well.
 
     Parameters
@@ -42,14 +46,20 @@ class Problem:
         entry although ``signed`` is false.
     """
 
-    A: np.ndarray
-    b: np.ndarray
-    signal: np.ndarray | None = None
+    A: Floats
+    b: Floats
+    signal: Floats | None = None
     signed: bool = False
 
-    def __post_init__(self):
+    def __init__(
+        self,
+        A: ArrayLike,
+        b: ArrayLike,
+        signal: ArrayLike | None = None,
+        signed: bool = False,
+    ) -> None:
         """Validate, copy, and freeze the arrays."""
-        A, b = finite("A", self.A, 2), finite("b", self.b, 1)
+        A, b = finite("A", A, 2), finite("b", b, 1)
         if len(b) != len(A):
             raise ValueError(f"b must have one entry per row of A: {len(A)}; got {len(b)}")
         if not A.any():
@@ -58,11 +68,11 @@ class Problem:
         check_magnitude("b", b)
         object.__setattr__(self, "A", A)
         object.__setattr__(self, "b", b)
-        object.__setattr__(self, "signed", flag("signed", self.signed))
-        if isinstance(self.signal, bool | np.bool):
-            raise TypeError(f"signal must be an array; got {self.signal}: pass signed by its name")
-        if self.signal is not None:
-            signal = finite("signal", self.signal, 1)
+        object.__setattr__(self, "signed", flag("signed", signed))
+        if isinstance(signal, bool | np.bool):
+            raise TypeError(f"signal must be an array; got {signal}: pass signed by its name")
+        if signal is not None:
+            signal = finite("signal", signal, 1)
             if len(signal) != A.shape[1]:
                 raise ValueError(
                     f"signal must have one entry per column of A: {A.shape[1]}; got {len(signal)}"
@@ -70,61 +80,76 @@ class Problem:
             check_magnitude("signal", signal)
             if not self.signed and (signal < 0).any():
                 raise ValueError("signal has negative entries: pass signed=True")
-            object.__setattr__(self, "signal", signal)
+        object.__setattr__(self, "signal", signal)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Say the shape; the entries would fill the screen."""
         known = "with a signal" if self.signal is not None else "without a signal"
         kind = ", signed" if self.signed else ""
         return f"<Problem {self.n_measurements} x {self.n_features}{kind}, {known}>"
 
     @property
-    def n_measurements(self):
+    def n_measurements(self) -> int:
         """Number of rows of ``A`` (the theory's M)."""
         return self.A.shape[0]
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         """Number of columns of ``A`` (the theory's N)."""
         return self.A.shape[1]
 
     @property
-    def n_weights(self):
+    def n_weights(self) -> int:
         """Number of trained weights: ``n_features``, twice that if signed."""
         return self.n_features * (2 if self.signed else 1)
 
     @cached_property
-    def network_matrix(self):
+    def network_matrix(self) -> Floats:
         """What acts on the positive effective weights: ``A``, or ``[A, -A]`` if signed."""
         return readonly(np.hstack([self.A, -self.A])) if self.signed else self.A
 
-    def readout(self, stacked):
+    def readout(self, stacked: ArrayLike) -> Floats:
         """Map effective weights, shape (..., n_weights), to ``z``, shape (..., n_features)."""
         stacked = last_axis("stacked", stacked, self.n_weights, "weight")
         if not self.signed:
             return stacked
         return stacked[..., : self.n_features] - stacked[..., self.n_features :]
 
-    def residual(self, z):
+    def split(self, z: ArrayLike) -> Floats:
+        """Map ``z``, shape (..., n_features), to stacked weights of which it is the readout.
+
+        The smallest ones: ``(z_plus, z_minus)`` if signed, ``z`` itself otherwise.
+        """
+        z = self._features(z)
+        return np.concatenate([np.maximum(z, 0), np.maximum(-z, 0)], -1) if self.signed else z
+
+    def residual(self, z: ArrayLike) -> Values:
         """Relative residual ``|A z - b| / |b|`` of ``z``, (..., n_features); for b = 0 absolute."""
         misfit = self._features(z) @ self.A.T - self.b
         return np.linalg.norm(misfit, axis=-1) / (np.linalg.norm(self.b) or 1.0)
 
-    def error(self, z):
+    def error(self, z: ArrayLike) -> Values:
         """Relative l2 error ``|z - signal| / |signal|`` of ``z``, shape (..., n_features).
 
         Absolute if the signal is zero.
         """
-        if self.signal is None:
-            raise ValueError("this problem has no signal to compare with: pass signal=...")
-        miss = np.linalg.norm(self._features(z) - self.signal, axis=-1)
-        return miss / (np.linalg.norm(self.signal) or 1.0)
+        signal = check_signal(self)
+        miss = np.linalg.norm(self._features(z) - signal, axis=-1)
+        return miss / (np.linalg.norm(signal) or 1.0)
 
-    def _features(self, z):
+    def _features(self, z: ArrayLike) -> Floats:
         return last_axis("z", z, self.n_features, "feature")
 
 
-def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, noise=0.0):
+def sparse_problem(
+    n_measurements: int,
+    n_features: int,
+    sparsity: int,
+    seed: Seed,
+    *,
+    signed: bool = False,
+    noise: float = 0.0,
+) -> Problem:
     """Draw a Gaussian compressed-sensing problem with a sparse ground truth.
 
     ``A`` has independent N(0, 1/n_measurements) entries; the signal has ``sparsity`` nonzero
@@ -161,7 +186,7 @@ def sparse_problem(n_measurements, n_features, sparsity, seed, *, signed=False, 
     return Problem(A, b, signal, signed)
 
 
-def check_problem(problem):
+def check_problem(problem: Problem) -> Problem:
     """Raise ``TypeError`` unless ``problem`` is a :class:`Problem`."""
     if not isinstance(problem, Problem):
         raise TypeError(
@@ -170,7 +195,21 @@ def check_problem(problem):
     return problem
 
 
-def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
+def check_signal(problem: Problem) -> Floats:
+    """Return the signal of a problem, or raise ``ValueError`` if it has none."""
+    if (signal := check_problem(problem).signal) is None:
+        raise ValueError("this problem has no signal to compare with: pass signal=...")
+    return signal
+
+
+def initial_weights(
+    problem: Problem,
+    scale: float,
+    seed: Seed,
+    *,
+    starts: int | None = None,
+    shape: Literal["uniform", "constant"] = "uniform",
+) -> Floats:
     """Draw positive initial weights ``x0`` of a given scale.
 
     Parameters
@@ -190,7 +229,7 @@ def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     """
     check_problem(problem)
     scale = positive("scale", scale)
-    size = (problem.n_weights,)
+    size: tuple[int, ...] = (problem.n_weights,)
     if starts is not None:
         size = (count("starts", starts), *size)
     rng = generator(seed)
@@ -199,7 +238,7 @@ def initial_weights(problem, scale, seed, *, starts=None, shape="uniform"):
     return np.full(size, scale) if shape == "constant" else scale * rng.uniform(0.5, 1.5, size)
 
 
-def check_weights(problem, x0, name="x0"):
+def check_weights(problem: Problem, x0: ArrayLike, name: str = "x0") -> Floats:
     """Return ``x0``, (n_weights,) or (starts, n_weights), read-only, positive and finite."""
     check_problem(problem)
     x0 = finite(name, x0, (1, 2))

@@ -1,11 +1,12 @@
 """Results as values: where a flow ended, how it went, and why it stopped."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
-from wnlib._checks import readonly
+from wnlib._checks import Record
+from wnlib._types import Floats, Integers, Objects, Values
 from wnlib.flows import Flow
 from wnlib.problems import Problem
 
@@ -18,19 +19,20 @@ class Status(StrEnum):
     STALLED = "stalled"
     "The radius of a weight-normalized flow tends to zero: the loss stays at ``|b|^2 / (2L)``."
     DIVERGED = "diverged"
-    """Of ``descend``: the iterates grew beyond bounds, the step is too large. Of ``integrate``: no
-    step is small enough for the tolerance. The last good state is returned."""
+    """Of ``descend``: the iterates grew beyond bounds, the step is too large. The last good state
+    is returned."""
     CROSSED_ZERO = "crossed_zero"
     """Of ``descend``: a step carried a weight through zero, where the theory ends: the step is too
     large. The last good state is returned."""
     UNFINISHED = "unfinished"
-    "Of ``limit`` and ``min_l1``: the answer is not certified; ``message`` says why."
+    """For the reason in ``message``: the answer is not certified (``limit``, ``min_l1``), no step
+    is small enough for the tolerance (``integrate``), or Ctrl-C (``integrate``, ``descend``)."""
     MAX_STEPS = "max_steps"
     "The time or a budget of steps ran out first."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Result:
+class Result(Record):
     """The end of a flow.
 
     Attributes
@@ -42,44 +44,49 @@ class Result:
     weights : numpy.ndarray, same shape
         The final weights ``x``, entrywise positive; zero where they have vanished.
     status : Status, or an object array of them, shape (starts,)
+    message : str, or an object array of them, shape (starts,)
+        What the status leaves open: why it is UNFINISHED, or that steps ran out before time did
+        (``integrate``); else empty.
     """
 
     flow: Flow
     problem: Problem
-    initial: np.ndarray
-    weights: np.ndarray
-    status: Status | np.ndarray
+    initial: Floats
+    weights: Floats
+    status: Status | Objects
+    message: str | Objects = field(default="", kw_only=True)
 
-    def __post_init__(self):
-        """Copy and freeze the arrays."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                object.__setattr__(self, field.name, readonly(value, value.dtype))
-
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Say how it ended; the weights would fill the screen."""
         status = str(self.status) if isinstance(self.status, Status) else f"{len(self.status)} ends"
         residual = np.max(self.residual)
         return f"<{type(self).__name__} of {self.flow}: {status}, residual at most {residual:.0e}>"
 
     @property
-    def stacked(self):
+    def stacked(self) -> Floats:
         """Positive effective weights ``x^L``, shape (n_weights,) or (starts, n_weights)."""
         return self.weights**self.flow.depth
 
     @property
-    def effective(self):
+    def effective(self) -> Floats:
         """Effective weights, signed if the problem is, (n_features,) or (starts, n_features)."""
         return self.problem.readout(self.stacked)
 
     @property
-    def residual(self):
+    def residual(self) -> Values:
         """Relative residual ``|A effective - b| / |b|``, a float or shape (starts,)."""
         return self.problem.residual(self.effective)
 
     @property
-    def radius(self):
+    def error(self) -> Values:
+        """Relative error ``|effective - signal| / |signal|``, a float or shape (starts,).
+
+        Raises ``ValueError`` if the problem has no signal.
+        """
+        return self.problem.error(self.effective)
+
+    @property
+    def radius(self) -> Values:
         """Length ``|x|`` of the final weights, a float or shape (starts,)."""
         return np.linalg.norm(self.weights, axis=-1)
 
@@ -103,18 +110,15 @@ class Limit(Result):
         certify.
     multipliers : numpy.ndarray, shape (n_measurements,) or (starts, n_measurements)
         The multipliers that show it, in the unit of :func:`unit_of_multipliers`.
-    message : str, or object array of them, shape (starts,)
-        Why the answer is not certified; empty if it is.
     """
 
-    log_rho: float | np.ndarray
-    n_steps: int | np.ndarray
-    gap: float | np.ndarray
-    multipliers: np.ndarray
-    message: str | np.ndarray
+    log_rho: Values
+    n_steps: int | Integers
+    gap: Values
+    multipliers: Floats
 
 
-def unit_of_multipliers(depth, log_start, log_z):
+def unit_of_multipliers(depth: float, log_start: Floats, log_z: Floats) -> float:
     """Return the log of the unit of the multipliers: 0 for depth 2.
 
     Above, the larger one of the greatest ``(beta / rho)^{-gamma}`` and ``max(z)^{-gamma}``: either
@@ -139,23 +143,33 @@ class Trajectory(Result):
         Steps taken.
     """
 
-    times: np.ndarray
-    path: np.ndarray
-    n_steps: int | np.ndarray
-    direction_norm: np.ndarray | None = None
+    times: Floats
+    path: Floats
+    n_steps: int | Integers
+    direction_norm: Floats | None = None
 
     @property
-    def effective_path(self):
+    def effective_path(self) -> Floats:
         """Effective weights at the recorded times, shape (T, [starts,] n_features)."""
         return self.problem.readout(self.path**self.flow.depth)
 
     @property
-    def radius_path(self):
+    def radius_path(self) -> Floats:
         """Lengths ``|x|`` at the recorded times, shape (T,) or (T, starts)."""
         return np.linalg.norm(self.path, axis=-1)
 
     @property
-    def loss_path(self):
+    def residual_path(self) -> Floats:
+        """Relative residuals at the recorded times, shape (T,) or (T, starts)."""
+        return np.asarray(self.problem.residual(self.effective_path))
+
+    @property
+    def error_path(self) -> Floats:
+        """Relative errors at the recorded times, as :attr:`error`, shape (T,) or (T, starts)."""
+        return np.asarray(self.problem.error(self.effective_path))
+
+    @property
+    def loss_path(self) -> Floats:
         """Losses ``|A x^L - b|^2 / (2L)`` at the recorded times, shape (T,) or (T, starts)."""
-        misfit = self.problem.residual(self.effective_path) * np.linalg.norm(self.problem.b)
-        return misfit**2 / (2 * self.flow.depth)
+        misfit = self.flow.misfit(self.problem, self.path)
+        return np.vecdot(misfit, misfit) / (2 * self.flow.depth)

@@ -4,57 +4,91 @@ One module per chapter. Each label of a theorem, proposition, lemma or corollary
 claim, and each claim a label; a test compares the two lists.
 """
 
-from wnlib import ledger
-from wnlib.claims import figure_2, magnification, plain_flow, polar, sparse_recovery
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
 
-CHAPTERS = (sparse_recovery, plain_flow, polar, magnification, figure_2)
+from wnlib import ledger
+from wnlib.claims import (
+    convergence,
+    exact_limits,
+    figure_2,
+    magnification,
+    plain_flow,
+    plain_sparsity,
+    polar,
+    potential,
+    robustness,
+    sparse_recovery,
+)
+
+CHAPTERS = (
+    sparse_recovery,
+    plain_flow,
+    plain_sparsity,
+    polar,
+    potential,
+    convergence,
+    magnification,
+    figure_2,
+    exact_limits,
+    robustness,
+)
 CLAIMS = {claim.label: claim for chapter in CHAPTERS for claim in chapter.CLAIMS}
 
 
-def find(label):
-    """Return the claim of a label, or say which labels there are."""
-    if not isinstance(label, str) or label not in CLAIMS:
-        raise ValueError(f"no claim {label!r}; there are {', '.join(CLAIMS)}")
-    return CLAIMS[label]
+def find(claim: str | ledger.Claim) -> ledger.Claim:
+    """Return the claim of a label, or say which labels there are; a claim itself is found."""
+    if isinstance(claim, ledger.Claim):
+        return claim
+    if not isinstance(claim, str) or claim not in CLAIMS:
+        raise ValueError(f"no claim {claim!r}; there are {', '.join(CLAIMS)}")
+    return CLAIMS[claim]
 
 
-def verify(*labels, samples=20, seed=0, report=None, executor=None):
+def verify(
+    *claims: str | ledger.Claim,
+    samples: int = 20,
+    seed: int = 0,
+    report: Callable[[ledger.Row], object] | None = None,
+    executor: Executor | None = None,
+) -> ledger.Ledger:
     """Check claims on seeded instances.
 
     Parameters
     ----------
-    *labels : str
-        Labels of statements in the book; all claims if none is given.
-    samples : int
-        How many instances to draw for each claim. Where a part of it applied to fewer than three of
-        them, or its false twin survived them, up to 200 more are drawn until that is settled.
-    seed : int
-    report : callable, optional
-        Called with each :class:`~wnlib.ledger.Row` as soon as it is there.
-    executor : concurrent.futures.Executor, optional
-        Checks claims side by side, best a ``ProcessPoolExecutor``: in threads they would wait for
-        one another.
+    *claims : str or Claim
+        Labels of statements in the book, or claims of one's own; if none is given, all of the book.
+    samples, seed, report, executor
+        As in :func:`wnlib.ledger.verify`, which does the work.
 
     Returns
     -------
     wnlib.ledger.Ledger
-        In the order of the labels. If interrupted from the keyboard, with the rows that were
-        finished.
+        Its rows are in the order of ``claims``.
+
+    Raises
+    ------
+    ValueError
+        For a label that is none, or an argument out of its range.
     """
-    for label in labels:
-        find(label)  # a mistake is named before anything is computed
-    options = {"samples": samples, "seed": seed, "report": report, "executor": executor}
-    return ledger.verify(find, labels or tuple(CLAIMS), **options)
+    return ledger.verify(
+        find,
+        claims or tuple(CLAIMS),
+        samples=samples,
+        seed=seed,
+        report=report,
+        executor=executor,
+    )
 
 
-def draw(label, number, seed=0):
+def draw(claim: str | ledger.Claim, number: int, seed: int = 0) -> Any:
     """Return an instance that :func:`verify` draws, to look at what was measured on it.
 
     Parameters
     ----------
-    label : str
-    number : int
-        From 0 on; ``worst_draw`` of a :class:`~wnlib.ledger.Finding` is one.
-    seed : int
+    claim : str or Claim
+    number, seed : int
+        As in :func:`wnlib.ledger.draw`.
     """
-    return ledger.draw(find(label), number, seed)
+    return ledger.draw(find(claim), number, seed)

@@ -1,13 +1,16 @@
 """What the claims of several chapters share: reasons, samplers, hypotheses, comparisons of ends."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from wnlib.claims.instances import Instance, hard_instance
+from wnlib.claims.instances import Instance, hard_instance, tight_weights
 from wnlib.flows import PlainFlow
-from wnlib.l1.linear_program import min_l1
+from wnlib.l1.linear_program import shortest
 from wnlib.problems import Problem
 from wnlib.results import Status
-from wnlib.theory import bounds
+from wnlib.roads.limit import limit
+from wnlib.theory import bounds, invariants
 
 # Reasons for thresholds.
 ROUNDING = "an identity in exact arithmetic; a hundred operations' rounding errors"
@@ -34,11 +37,6 @@ def finished(instance):
 def arrives(instance):
     """Tell whether the run ended at a solution: false where weight normalization stalls."""
     return instance.run.status is Status.CONVERGED
-
-
-def both_arrive(instance):
-    """Tell whether the run and the exact limit ended at a solution."""
-    return arrives(instance) and instance.limit.status is Status.CONVERGED
 
 
 def at_depth_two(applies):
@@ -68,41 +66,74 @@ def misfits(run):
     return np.sqrt(2 * run.flow.depth * run.loss_path)
 
 
-def psi_rate(depth):
-    """Return ``c_psi``: the plain flow moves ``psi(x^L)`` by ``-c_psi A^T e``."""
-    return 2.0 if depth == 2 else depth - 2
-
-
-def shortest(problem, weights):
-    """Return the stacked solution of smallest weighted norm ``weights @ z``."""
-    rescaled = Problem(problem.network_matrix / weights, problem.b)  # its unknown is weights * z
-    return min_l1(rescaled).z / weights
-
-
 def others(instance):
     """Return two solutions for the measurements that the run has reached, by linear programs."""
     N = instance.problem.n_weights
     return [shortest(instance.reached, weights) for weights in (np.ones(N), np.linspace(1, 2, N))]
 
 
+def relative_excess(instance):
+    """Relative excess of the l1 norm of the run's end over the smallest."""
+    return instance.run.stacked.sum() / instance.reached_min_l1.norm - 1
+
+
 def excess_over_bound(instance, log_rho=0.0):
-    """Relative excess of the l1 norm of the run's end over the smallest, over its bound."""
+    """Return :func:`relative_excess` over its bound."""
     Q, depth = instance.reached_min_l1.norm, instance.flow.depth
-    excess = instance.run.stacked.sum() / Q - 1
-    return excess / bounds.excess_bound(instance.x0, Q, depth, log_rho)
+    return relative_excess(instance) / bounds.excess_bound(depth, instance.x0, Q, log_rho)
 
 
 def tight_instance(rng):
-    """Draw an instance on which the bound of Theorem 2.1 is nearly attained.
-
-    ``z_1 + z_2 / 2 = 1``: the smallest l1 norm is 1, at (1, 0). The first weight starts just small
-    enough beside the second to stay near zero, and the limit is nearly (0, 2).
-    """
+    """Draw an instance on which the bound of Theorem 2.1 is nearly attained."""
     depth = 2.0 if rng.integers(2) else float(rng.uniform(2.2, 6))
-    log_second, closeness = rng.uniform(-45, -35), rng.uniform(0.96, 0.98)
-    if depth == 2:
-        log_first = 2 * log_second + np.log((1 - closeness) / 4)
-    else:
-        log_first = log_second + np.log(closeness / 2) / (1 - 2 / depth)
-    x0 = np.exp(np.array([log_first, log_second]) / depth)
+    x0 = tight_weights(depth, rng.uniform(-45, -35), rng.uniform(0.96, 0.98))
     return Instance(PlainFlow(depth), Problem([[1.0, 0.5]], [1.0]), x0)
+
+
+def rise(run, norm):
+    """Return the largest rise of a norm of the residual over a step, over its first value."""
+    e = np.linalg.norm(run.flow.misfit(run.problem, run.path), norm, axis=1)
+    return np.diff(e).max() / e[0]
+
+
+def drift(run, flow):
+    """Return the drift of a flow's invariant along a run, where its weights are floats.
+
+    None if the mirror map itself hardly moves: at large depths its largest entry, that of the
+    smallest weight, may hide all others.
+    """
+    floats = run.log_path.min(axis=1) > -300
+    psi = invariants.mirror(run.flow, run.path[floats])
+    if np.linalg.norm(psi - psi[0], axis=1).max() < 1e-2 * np.linalg.norm(psi[0]):
+        return None
+    return invariants.drift(replace(run, flow=flow, path=run.path[floats]))
+
+
+def other_depth(instance):
+    """Return the limit of a flow one layer deeper, from the same effective weights."""
+    L = instance.flow.depth
+    return limit(PlainFlow(L + 1), instance.reached, instance.x0 ** (L / (L + 1)))
+
+
+def any_side(rng):
+    """Draw a start whose weights lean, most of the time, towards the columns that oppose b."""
+    drawn = hard_instance(rng, weight_norm=True, size=(-3, 1))
+    opposed = drawn.problem.network_matrix.T @ drawn.problem.b < 0
+    larger = opposed if rng.random() < 0.7 else ~opposed
+    return replace(drawn, x0=drawn.x0 * np.where(larger, 1.0, 0.1))
+
+
+def disagrees(answer, instance):
+    """Return 1 if an answer to "does it stall?" is not that of the run."""
+    return None if answer is None else float(answer != (instance.run.status is Status.STALLED))
+
+
+def headroom(instance):
+    """Return ``(|b| - |A x0^L - b|) / |b|``."""
+    problem, effective = instance.problem, instance.x0**instance.flow.depth
+    return 1 - problem.residual(problem.readout(effective))
+
+
+def shape_weights(instance):
+    """Return ``v_0^{-(L-2)}``: ones for depth 2."""
+    return (instance.x0 / np.linalg.norm(instance.x0)) ** (2 - instance.flow.depth)

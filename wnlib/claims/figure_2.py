@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.optimize import linprog
 
-from wnlib.claims.common import INTEGRATION, arrives, misfits, psi_rate
+from wnlib.claims.common import INTEGRATION, arrives, misfits
 from wnlib.claims.instances import Instance, random_depth, random_problem
-from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.flows import PlainFlow, WeightNormFlow, psi_rate
 from wnlib.ledger import Claim, Part
 
 EXPONENTS = 600.0  # beyond, psi in units of its first value is no float

@@ -12,7 +12,7 @@ from wnlib.results import Status
 from wnlib.roads._training import train
 from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
-from wnlib.theory import invariants
+from wnlib.theory import bounds, invariants
 
 KINDS = ("gaussian", "ill-conditioned", "rank-deficient", "nonnegative kernel")
 HARD_KINDS = ("tied", "nearly tied", "boundary", "few", "one measurement", "zero-one")
@@ -105,12 +105,12 @@ class Instance:
     @cached_property
     def stacked_min_l1(self):
         """Its solution, with the two signs apart if the problem is signed."""
-        return split(self.problem, self.min_l1.z)
+        return self.problem.split(self.min_l1.z)
 
     @cached_property
     def solution(self):
         """Nonnegative effective weights that interpolate: the signal, its two signs apart."""
-        return split(self.problem, self.problem.signal)
+        return self.problem.split(self.problem.signal)
 
 
 def _amplification(run, k):
@@ -121,13 +121,6 @@ def _amplification(run, k):
     if L == 2:
         return 2 * np.sqrt(len(later)) / max(np.linalg.norm(moved), 1e-300)
     return L * np.linalg.norm(later) * np.linalg.norm(moved) / max(abs(moved @ later), 1e-300)
-
-
-def split(problem, effective):
-    """Return stacked weights that ``problem.readout`` maps to the given effective weights."""
-    if not problem.signed:
-        return effective
-    return np.concatenate([np.maximum(effective, 0), np.maximum(-effective, 0)])
 
 
 def random_problem(rng, kind, *, signed=False, shape=None):
@@ -261,3 +254,71 @@ def hard_instance(rng, *, weight_norm, signed=None, depth=None, size=(-3, 2)):
     shape = np.exp(rng.uniform(-spread, spread, problem.n_weights))
     R0 = np.sum(np.abs(problem.signal) ** (2 / depth)) * 10 ** rng.uniform(*size)
     return Instance(flow, problem, shape * np.sqrt(R0 / (shape @ shape)))
+
+
+def tight_weights(depth, log_second=-40.0, closeness=0.97):
+    """Return a start on ``z_1 + z_2 / 2 = 1`` whose plain limit is nearly (0, 2), not (1, 0).
+
+    The smallest l1 norm is 1, at (1, 0). The first weight starts just small enough beside the
+    second to stay near zero: the excess over its bound tends to 1 as ``log_second`` tends to minus
+    infinity and ``closeness`` to 1, so no smaller constant would do, at any depth.
+
+    Parameters
+    ----------
+    depth : float
+    log_second : float
+        Logarithm of the second effective weight at the start.
+    closeness : float
+        Below 1, which is where the first weight would grow.
+
+    Returns
+    -------
+    numpy.ndarray, shape (2,)
+    """
+    if depth == 2:
+        log_first = 2 * log_second + np.log((1 - closeness) / 4)
+    else:
+        log_first = log_second + np.log(closeness / 2) / (1 - 2 / depth)
+    return np.exp(np.array([log_first, log_second]) / depth)
+
+
+def near_tie(depth, shape, log_growth):
+    """Return a problem and a start on which the best bound is nearly attained.
+
+    The problem is ``z_1 + a (z_2 + ... + z_N) = 1`` with ``a`` a little below 1: all solutions are
+    nearly as short as the shortest, ``(1, 0, ..., 0)``, and the flow chooses among them. The ratio
+    of excess and bound tends to 1 as the start tends to zero, and ``a`` with it to 1.
+
+    Parameters
+    ----------
+    depth : float
+    shape : array_like, shape (N,)
+        The effective weights at the start, up to a factor. Its first entry must be the smallest;
+        above depth 2 all must be equal.
+    log_growth : float
+        Logarithm of by how much the flow lets ``z_1`` grow, about.
+
+    Returns
+    -------
+    problem : Problem
+    x0 : numpy.ndarray, shape (N,)
+    """
+    share = np.asarray(shape, dtype=float) / np.sum(shape)
+    N, gamma = len(share), 1 - 2 / depth
+    if depth == 2:
+        odds = 1 / share[0] - 1
+        t = odds / bounds.lambert(np.log(odds))
+        m, nu = t / (t + odds), log_growth
+        a = 1 - np.log(t) / nu
+    else:
+        m, nu = bounds.crowding(depth, N)[1], np.exp(gamma * log_growth)
+        a = 1 - (((N - 1) / (1 - m)) ** gamma - m**-gamma) / nu
+    q = 1 / (m + a * (1 - m))
+    if depth == 2:
+        log_beta = np.log(share) + np.log(m * q / share[0]) - nu
+    else:
+        spread = ((1 - m) * q / (N - 1)) ** -gamma - (m * q) ** -gamma
+        log_beta = np.full(N, -np.log(spread / (1 - a) + (m * q) ** -gamma) / gamma)
+    row = np.full(N, a)
+    row[0] = 1.0
+    return Problem([row], [1.0]), np.exp(log_beta / depth)

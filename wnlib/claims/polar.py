@@ -2,9 +2,16 @@
 
 import numpy as np
 
-from wnlib.claims.common import INEQUALITY, INTEGRATION, ROUNDING, finished, relative, weight_norm
+from wnlib.claims.common import (
+    INEQUALITY,
+    INTEGRATION,
+    ROUNDING,
+    finished,
+    relative,
+    rise,
+    weight_norm,
+)
 from wnlib.claims.instances import Instance
-from wnlib.claims.plain_flow import rise
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
@@ -25,7 +32,7 @@ def _gradient(instance):
 def _misfit(instance):
     """Network matrix, residual and ``h`` at the start."""
     A = instance.problem.network_matrix
-    e = A @ instance.x0**instance.flow.depth - instance.problem.b
+    e = instance.flow.misfit(instance.problem, instance.x0)
     return A, e, A.T @ e
 
 

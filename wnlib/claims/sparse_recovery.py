@@ -23,16 +23,9 @@ def _certificate(instance, dual):
 
 
 def _is_strict(instance):
-    """Tell whether the dual is below 1 off the support, and the columns on it are independent."""
-    problem, z = instance.problem, instance.stacked_min_l1
-    on = z > 1e-9 * z.max()
-    if np.abs(problem.b @ instance.min_l1.dual / z.sum() - 1) > 1e-9:
-        return False
-    slack = 1 - problem.network_matrix.T @ instance.min_l1.dual
-    columns = problem.network_matrix[:, on]
-    singular = np.linalg.svd(columns, compute_uv=False)
-    injective = on.sum() <= len(columns) and singular[-1] > MARGIN * np.linalg.norm(problem.A, 2)
-    return bool(injective and (slack[~on] > MARGIN).all())
+    """Tell whether some dual is below 1 off the support, whose columns are independent."""
+    proof = instance.min_l1.strictest()
+    return proof.status is Status.CONVERGED and proof.margin > MARGIN
 
 
 def _width(instance):

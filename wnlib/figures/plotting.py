@@ -7,17 +7,24 @@ Colours are those of Okabe and Ito, which people with any common colour vision c
 a colour alone says too little in print, each flow has a marker of its own besides.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
-from matplotlib import cycler
+from matplotlib.axes import Axes
+from matplotlib.rcsetup import cycler
+from numpy.typing import ArrayLike
 
 from wnlib._checks import positive
-from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib._types import Floats
+from wnlib.flows import Flow, PlainFlow, normalizes
+from wnlib.results import Result, Trajectory
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 
 # Sizes in points at a width of six inches: on a phone 13 points become ten pixels.
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.figsize": (6.0, 4.2),
     "figure.dpi": 150,
     "figure.facecolor": "white",
@@ -47,7 +54,7 @@ QUANTITIES = {
 }
 
 
-def in_words(log10, digits=2):
+def in_words(log10: float, digits: int = 2) -> str:
     """Write ``10^log10``, which may be too large for a float: ``0.25``, ``7.4 × 10⁶``.
 
     With 0 digits, the nearest power of ten: ``10⁶``.
@@ -61,7 +68,7 @@ def in_words(log10, digits=2):
     return f"{mantissa:.{digits - 1}f} × 10{str(exponent).translate(SUPERSCRIPT)}"
 
 
-def flow_style(flow):
+def flow_style(flow: Flow) -> dict[str, Any]:
     """Return the colour, marker and label that a flow has in every figure.
 
     Parameters
@@ -75,12 +82,19 @@ def flow_style(flow):
     """
     if flow.motion is PlainFlow:
         return {"color": VERMILLION, "marker": "s", "label": "GD"}
-    if flow.motion is WeightNormFlow:
+    if normalizes(flow):
         return {"color": BLUE, "marker": "o", "label": rf"WN-GD, $\tilde\eta$ = {flow.ratio:g}"}
     return {"color": BLACK, "marker": "^", "label": type(flow).__name__}
 
 
-def band(ax, x, samples, *, center=np.mean, **line):
+def band(
+    ax: Axes,
+    x: ArrayLike,
+    samples: ArrayLike,
+    *,
+    center: Callable[..., Any] = np.mean,
+    **line: Any,
+) -> Axes:
     """Draw the centre of samples as a line, and their range as a band behind it.
 
     Parameters
@@ -104,7 +118,7 @@ def band(ax, x, samples, *, center=np.mean, **line):
     return ax
 
 
-def whiskers(ax, x, samples, **line):
+def whiskers(ax: Axes, x: ArrayLike, samples: ArrayLike, **line: Any) -> Axes:
     """Draw the mean of samples as markers, and their range as whiskers.
 
     Parameters
@@ -121,24 +135,27 @@ def whiskers(ax, x, samples, **line):
     samples = np.asarray(samples)
     middle = samples.mean(axis=1)
     reach = [middle - samples.min(axis=1), samples.max(axis=1) - middle]
-    reach = np.maximum(reach, 0)  # rounding may put the mean of equals outside
-    line = {"linestyle": "none", "markerfacecolor": "white", "elinewidth": 1.2} | line
-    ax.errorbar(x, middle, reach, **line)
+    line = {"linestyle": "none", "markerfacecolor": "white", "elinewidth": 1.2, **line}
+    # rounding may put the mean of equals outside
+    ax.errorbar(x, middle, np.maximum(reach, 0), **line)
     return ax
 
 
-def series(trajectory, quantity):
+def series(trajectory: Trajectory, quantity: str) -> Floats:
     """Return one of :data:`QUANTITIES` along a trajectory, shape (T,) or (T, starts)."""
     if quantity not in QUANTITIES:
         raise ValueError(f"quantity must be one of {', '.join(QUANTITIES)}; got {quantity!r}")
-    if quantity == "loss":
-        return trajectory.loss_path
-    if quantity == "radius":
-        return trajectory.radius_path
-    return getattr(trajectory.problem, quantity)(trajectory.effective_path)
+    return getattr(trajectory, f"{quantity}_path")
 
 
-def history(ax, trajectory, quantity="error", *, step=None, **line):
+def history(
+    ax: Axes,
+    trajectory: Trajectory,
+    quantity: str = "error",
+    *,
+    step: float | None = None,
+    **line: Any,
+) -> Axes:
     """Draw a quantity along a trajectory: the median over the starts, and their range.
 
     Parameters
@@ -165,7 +182,7 @@ def history(ax, trajectory, quantity="error", *, step=None, **line):
     return ax
 
 
-def signal(ax, result, **marks):
+def signal(ax: Axes, result: Result, **marks: Any) -> Axes:
     """Draw what a flow recovered, entry by entry, over the true signal.
 
     Parameters
@@ -190,7 +207,7 @@ def signal(ax, result, **marks):
     return ax
 
 
-def shade(ax, x, where, label, **patch):
+def shade(ax: Axes, x: ArrayLike, where: ArrayLike, label: str, **patch: Any) -> Axes:
     """Shade the stretch of the abscissa, in one piece, on which something holds.
 
     Parameters
@@ -218,12 +235,12 @@ def shade(ax, x, where, label, **patch):
     if len(inside) != inside[-1] - inside[0] + 1:
         raise ValueError("where must be true on one stretch of neighbouring points")
     x = np.asarray(x)
-    patch = {"color": SKY, "alpha": 0.15, "linewidth": 0, "zorder": 0} | patch
+    patch = {"color": SKY, "alpha": 0.15, "linewidth": 0, "zorder": 0, **patch}
     ax.axvspan(x[inside[0]], x[inside[-1]], label=label, **patch)
     return ax
 
 
-def mark(ax, x, text, *, height=0.5, **line):
+def mark(ax: Axes, x: float, text: str, *, height: float = 0.5, **line: Any) -> Axes:
     """Draw a dashed vertical line, with its meaning to its right.
 
     Parameters
@@ -240,8 +257,8 @@ def mark(ax, x, text, *, height=0.5, **line):
     -------
     matplotlib.axes.Axes
     """
-    line = {"color": BLACK, "linestyle": "--", "linewidth": 1.2} | line
+    line = {"color": BLACK, "linestyle": "--", "linewidth": 1.2, **line}
     ax.axvline(x, **line)
-    beside = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+    beside: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
     ax.annotate(text, (x, height), xycoords=("data", "axes fraction"), **beside)
     return ax

@@ -10,7 +10,9 @@ shows, tells Python that someone is there, and finer sliders take the place of t
 import base64
 import io
 import re
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import ipywidgets as ipw
 import matplotlib as mpl
@@ -21,7 +23,8 @@ from PIL import Image
 from wnlib._checks import count, positive
 from wnlib.figures import plotting
 from wnlib.flows import PlainFlow, WeightNormFlow
-from wnlib.problems import check_problem, initial_weights
+from wnlib.problems import Problem, check_signal, initial_weights
+from wnlib.results import Limit, Result
 from wnlib.roads.limit import LIMIT_RESIDUAL, limit
 
 SCALES = 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0
@@ -30,7 +33,15 @@ PALETTE = 16  # colours of a picture: a third of the bytes of true colour, and n
 WIDE = {"width": "100%", "max_width": "40rem"}
 
 
-def recovery_explorer(problem, scales=SCALES, ratios=RATIOS, *, first=(0.1, 0.1), seed, depth=2):
+def recovery_explorer(
+    problem: Problem,
+    scales: Sequence[float] = SCALES,
+    ratios: Sequence[float] = RATIOS,
+    *,
+    first: tuple[float, float] = (0.1, 0.1),
+    seed: int,
+    depth: float = 2,
+) -> "RecoveryExplorer":
     """Show what both flows recover, from starts of any scale and with any ratio of learning rates.
 
     Parameters
@@ -53,9 +64,7 @@ def recovery_explorer(problem, scales=SCALES, ratios=RATIOS, *, first=(0.1, 0.1)
         A widget: the last line of a cell.
     """
     scales, ratios = ascending("scales", scales), ascending("ratios", ratios)
-    check_problem(problem).error(
-        np.zeros(problem.n_features)
-    )  # raises ValueError if there is no signal
+    check_signal(problem)
     if first[0] not in scales or first[1] not in ratios:
         raise ValueError(f"first must be one of {scales} and one of {ratios}; got {first}")
     return RecoveryExplorer(problem, scales, ratios, first, count("seed", seed, minimum=0), depth)
@@ -64,7 +73,15 @@ def recovery_explorer(problem, scales=SCALES, ratios=RATIOS, *, first=(0.1, 0.1)
 class RecoveryExplorer(ipw.VBox):
     """Sliders above a picture; made by :func:`recovery_explorer`."""
 
-    def __init__(self, problem, scales, ratios, first, seed, depth):
+    def __init__(
+        self,
+        problem: Problem,
+        scales: Sequence[float],
+        ratios: Sequence[float],
+        first: tuple[float, float],
+        seed: int,
+        depth: float,
+    ) -> None:
         self.problem, self.seed, self.depth = problem, seed, depth
         scale = choices("scale α", scales, first[0], "size of the initial weights")
         ratio = choices("ratio η̃", ratios, first[1], "how fast the length learns")
@@ -77,7 +94,7 @@ class RecoveryExplorer(ipw.VBox):
         self.first = rows[ratio.index].children[scale.index]
         super().__init__([scale, ratio, shown])
 
-    def go_live(self, change):
+    def go_live(self, change: dict[str, Any]) -> None:
         """Compute at every move of finer sliders: Python has heard from a browser."""
         change["owner"].unobserve_all("selected_index")  # once
         scale, ratio = map(finer, self.children[:2])
@@ -85,18 +102,18 @@ class RecoveryExplorer(ipw.VBox):
         start = choices("start", seeds, self.seed, "seed of the initial weights")
         picture = self.view(scale.value, ratio.value, start.value)
 
-        def recompute(_):
+        def recompute(_: object) -> None:
             picture.value = self.html(scale.value, ratio.value, start.value)
 
         for slider in (scale, ratio, start):
             slider.observe(recompute, "value")
-        self.children = [scale, ratio, start, picture]
+        self.children: list[ipw.Widget] = [scale, ratio, start, picture]
 
-    def view(self, scale, ratio, seed):
+    def view(self, scale: float, ratio: float, seed: int) -> ipw.HTML:
         """Return a picture with its numbers as a widget."""
         return ipw.HTML(self.html(scale, ratio, seed), layout=WIDE)
 
-    def html(self, scale, ratio, seed):
+    def html(self, scale: float, ratio: float, seed: int) -> str:
         """Compute both limits; return their numbers and their picture."""
         x0 = initial_weights(self.problem, scale, seed)
         plain = limit(PlainFlow(self.depth), self.problem, x0)
@@ -113,15 +130,15 @@ class RecoveryExplorer(ipw.VBox):
             f'<img alt="{alt}" style="width: 100%" src="data:image/png;base64,{data}">'
         )
 
-    def _repr_mimebundle_(self, **kwargs):
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add the first picture, for places that show notebooks but no widgets."""
         return super()._repr_mimebundle_(**kwargs) | {
             "text/plain": "RecoveryExplorer",
-            "image/png": re.search('base64,(.*)"', self.first.value)[1],
+            "image/png": re.findall('base64,(.*)"', self.first.value)[0],
         }
 
 
-def ascending(name, values):
+def ascending(name: str, values: Sequence[float]) -> list[float]:
     """Return positive ``values`` as a list, or raise ``ValueError``."""
     values = [positive(f"an entry of {name}", value) for value in values]
     if len(values) < 2 or values != sorted(set(values)):
@@ -129,7 +146,9 @@ def ascending(name, values):
     return values
 
 
-def choices(label, values, chosen, tooltip):
+def choices(
+    label: str, values: Sequence[float], chosen: float, tooltip: str
+) -> ipw.SelectionSlider:
     """Return a slider over some values; its ``index`` can drive a ``Stack``."""
     return ipw.SelectionSlider(
         options=[(f"{value:.3g}" if value < 1000 else str(value), value) for value in values],
@@ -141,7 +160,7 @@ def choices(label, values, chosen, tooltip):
     )
 
 
-def finer(slider):
+def finer(slider: ipw.SelectionSlider) -> ipw.SelectionSlider:
     """Return the slider with ten values, equally far apart, for each step it had."""
     values = [value for _, value in slider.options]
     between = [np.geomspace(low, high, 11)[:-1] for low, high in pairwise(values)]
@@ -149,23 +168,24 @@ def finer(slider):
     return choices(slider.description, values, slider.value, slider.tooltip)
 
 
-def error(result):
+def error(result: Result) -> str:
     """Return the relative error in words; what ``limit`` does not promise is rounding."""
-    value = result.problem.error(result.effective)
+    value = float(result.error)
     return plotting.in_words(np.log10(value)) if value > LIMIT_RESIDUAL else "below 10⁻¹²"
 
 
-def magnification(result):
+def magnification(result: Limit) -> str:
     """Return ``rho`` in words, or why there is none."""
     if np.isnan(result.log_rho):
         return f"no magnification: WN-GD {result.status}"
     return f"magnification ρ = {plotting.in_words(result.log_rho / np.log(10))}"
 
 
-def png(plain, normalized):
+def png(plain: Result, normalized: Result) -> bytes:
     """Draw the entries of both limits over the truth, and their errors below."""
     style = plotting.STYLE | {"figure.figsize": (5, 4.6), "figure.constrained_layout.use": False}
     margins = {"left": 0.18, "right": 0.98, "top": 0.92, "bottom": 0.13, "hspace": 0.1}
+    truth = check_signal(plain.problem)
     with mpl.rc_context(style):
         figure = Figure()
         above, below = figure.subplots(2, sharex=True, height_ratios=(3, 2), gridspec_kw=margins)
@@ -173,7 +193,7 @@ def png(plain, normalized):
         for result, label in ((plain, "GD"), (normalized, "WN-GD")):
             marks = plotting.flow_style(result.flow) | {"label": label, "linestyle": "none"}
             marks["markerfacecolor"] = "none"
-            misses = np.abs(result.effective - result.problem.signal)
+            misses = np.abs(result.effective - truth)
             below.plot(np.maximum(misses, LIMIT_RESIDUAL), **marks)
         above.plot(normalized.effective, **marks)
         above.set(xlabel="")

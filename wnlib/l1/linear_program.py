@@ -7,121 +7,26 @@ J. Computing 28, 2016). Neither is trusted: gap and backward error are computed 
 returned, and its status says whether they certify it.
 """
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog, nnls
 
-from wnlib._checks import readonly
+from wnlib._checks import finite
+from wnlib._types import Floats, Values
+from wnlib.l1.certificates import CERTIFIED, LONG, MinL1
 from wnlib.problems import Problem, check_problem
 from wnlib.results import Status
 
-CERTIFIED = 1e-9  # relative gap; that of a good answer is 1e-10 to 1e-16
-ROUNDING = 2e-15  # as near to solving A z = b as floats come: the norm may hang on every digit of b
 ENOUGH = 0.5  # of what certifies: the next round takes as long as this one
 MAX_PIVOTS = 100  # per row and column: HiGHS may cycle for ever; ordinary programs need 0.4
 ROUNDS = 3  # each gains some six digits, of sixteen; more change no verdict
 FAR = 1e6  # magnified costs and bounds beyond are out of reach; HiGHS fails on those of 1e10
 METHODS = ("highs", "highs-ipm")  # the second where the first certifies nothing
-LONG = np.longdouble  # in which sums of many orders of magnitude are formed, where it is longer
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class MinL1:
-    """A point of smallest l1 norm with its dual certificate.
-
-    Attributes
-    ----------
-    problem : Problem
-    z : numpy.ndarray, shape (n_features,)
-        A minimizer of ``|z|_1`` subject to ``A z = b`` (and ``z >= 0`` unless signed).
-    dual : numpy.ndarray, shape (n_measurements,)
-        Multipliers ``y`` scaled so that ``A^T y <= 1`` (``|A^T y| <= 1`` if signed): whatever
-        ``z`` is, ``b @ y <= |z|_1`` for each admissible one.
-    """
-
-    problem: Problem
-    z: np.ndarray
-    dual: np.ndarray
-
-    def __post_init__(self):
-        """Copy and freeze the arrays."""
-        object.__setattr__(self, "z", readonly(self.z))
-        object.__setattr__(self, "dual", readonly(self.dual))
-
-    def __repr__(self):
-        """Say what it is worth; the entries would fill the screen."""
-        doubt = f"gap {self.gap:.0e}, backward error {self.backward_error:.0e}"
-        return f"<MinL1: {self.status}, norm {self.norm:.6g}, {doubt}>"
-
-    @property
-    def norm(self):
-        """``|z|_1``, the theory's Q if the status is CONVERGED."""
-        return np.abs(self.z).sum()
-
-    @property
-    def gap(self):
-        """Duality gap ``|z|_1 - b @ dual`` relative to the norm: certifies the norm."""
-        reached = self.problem.b.astype(LONG) @ self.dual
-        return float(self.norm - reached) / (self.norm or 1.0)
-
-    @property
-    def residual(self):
-        """Relative residual ``|A z - b| / |b|``."""
-        return self.problem.residual(self.z)
-
-    @property
-    def backward_error(self):
-        """Least relative change of the entries of ``A`` and ``b`` that makes ``z`` a solution.
-
-        ``max |A z - b| / (|A| |z| + |b|)``, row by row: small rows count as much as large ones.
-        """
-        A, b = self.problem.A, self.problem.b
-        sums = np.abs(A) @ np.abs(self.z) + np.abs(b)
-        misfit = np.abs(A.astype(LONG) @ self.z - b)
-        return float((misfit / np.where(sums > 0, sums, 1.0)).max())
-
-    @property
-    def status(self):
-        """CONVERGED if ``z`` is certified to be a minimizer, else UNFINISHED.
-
-        Gap and its error must be at most 1e-9, and the backward error 2e-15: with a larger one
-        both norm and gap may be those of some other problem.
-        """
-        return Status.CONVERGED if self.doubt <= 1 else Status.UNFINISHED
-
-    @property
-    def message(self):
-        """What keeps it from being certified; "" if nothing does."""
-        if self.status is Status.CONVERGED:
-            return ""
-        return (
-            f"gap {self.gap:.0e} (error {self.gap_error:.0e}) and backward error "
-            f"{self.backward_error:.0e} certify neither z nor its norm: the columns of A differ by "
-            "too many orders of magnitude, or b lies at the edge of what is feasible"
-        )
-
-    @property
-    def gap_error(self):
-        """How far the gap may be off, of the norm: what both sides miss, and rounding.
-
-        By how much ``A^T dual`` exceeds 1, and ``|A z - b|`` at the prices ``|dual|``.
-        """
-        A, b, prices = self.problem.network_matrix, self.problem.b, np.abs(self.dual)
-        excess = max(float((A.T.astype(LONG) @ self.dual).max()) - 1, 0.0)
-        missed = np.abs(self.problem.A.astype(LONG) @ self.z - b) @ prices / (self.norm or 1.0)
-        sums = max((np.abs(A).T @ prices).max(), np.abs(b) @ prices / (self.norm or 1.0))
-        return float(excess + missed + len(b) * np.finfo(LONG).eps * sums)
-
-    @property
-    def doubt(self):
-        """The largest of gap, its error and backward error, as a multiple of what is allowed."""
-        gap, error = max(abs(self.gap), self.gap_error), self.backward_error
-        doubt = max(gap / CERTIFIED, error / ROUNDING)
-        return doubt if np.isfinite(doubt) else np.inf
-
-
-def min_l1(problem):
+def min_l1(problem: Problem) -> MinL1:
     """Solve ``min |z|_1`` subject to ``A z = b`` (``z >= 0`` unless signed) by HiGHS.
 
     Returns
@@ -153,13 +58,45 @@ def min_l1(problem):
     return best
 
 
+def shortest(problem: Problem, weights: ArrayLike) -> Floats:
+    """Return the nonnegative solution of smallest weighted l1 norm ``weights @ z``.
+
+    Parameters
+    ----------
+    problem : Problem
+    weights : array_like, shape (n_weights,)
+        Positive; ones for the l1 norm.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_weights,)
+        Effective weights, the two signs apart if the problem is signed: what HiGHS finds for the
+        program in ``weights * z``, at its accuracy.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``weights`` do not fit or are not positive, or there is no solution.
+    RuntimeError
+        As :func:`min_l1`.
+    """
+    weights = finite("weights", weights, 1)
+    if len(weights) != check_problem(problem).n_weights:
+        raise ValueError(
+            f"weights must be {problem.n_weights}, one for each trained weight; got {len(weights)}"
+        )
+    if not (weights > 0).all():
+        raise ValueError("weights must be positive: without a price an entry may grow for nothing")
+    return min_l1(Problem(problem.network_matrix / weights, problem.b)).z / weights
+
+
 class _Program:
     """``min cost @ x`` subject to ``S x = rhs``, ``x >= 0``, all of order one.
 
     ``S`` is the network matrix times ``rows`` and ``columns``; ``z = columns * x``, in units.
     """
 
-    def __init__(self, problem):
+    def __init__(self, problem: Problem) -> None:
         self.problem = problem
         A = problem.network_matrix
         self.rows, self.columns = _equilibrate(np.abs(A))
@@ -168,7 +105,7 @@ class _Program:
         self.rhs, self.cost = self.rhs / self.unit, self.columns / self.cost_unit
         self.long_S = self.S.astype(LONG)
 
-    def solve(self, method):
+    def solve(self, method: str) -> tuple[MinL1 | None, str]:
         """Return the best of a few refinements and what the solver said last."""
         best, primal, dual = None, 1.0, 1.0  # magnifications
         x, y = np.zeros(self.S.shape[1]), np.zeros(len(self.S))
@@ -194,26 +131,26 @@ class _Program:
             dual = _magnification(max(-slack.min(), abs(slack @ x) / (self.cost @ x)))
         return best, step.message
 
-    def left_over(self, x, y):
+    def left_over(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return what ``x`` and ``y`` leave of the right side and of the cost."""
         left, slack = self.rhs - self.long_S @ x, self.cost - self.long_S.T @ y
         return left.astype(float), slack.astype(float)
 
-    def answer(self, x, y):
+    def answer(self, x: Floats, y: Floats) -> MinL1:
         """Return a solution in the units of the problem, its dual admissible."""
         excess = (self.long_S.T @ y / self.cost).max()  # of A^T dual, in the units of the problem
         dual = y * self.rows * self.cost_unit / max(1.0, float(excess))
         return MinL1(self.problem, self.problem.readout(x * self.columns * self.unit), dual)
 
-    def is_infeasible(self):
+    def is_infeasible(self) -> bool:
         """Tell whether no ``x >= 0`` comes near to a solution."""
         return self.miss() > CERTIFIED
 
-    def miss(self):
+    def miss(self) -> float:
         """Return how far ``b`` is from all ``A z``, relative, the rows brought to one size."""
         return nnls(self.S, self.rhs)[1] / (np.linalg.norm(self.rhs) or 1.0)
 
-    def why_infeasible(self):
+    def why_infeasible(self) -> str:
         """Return what to say."""
         nearest = np.linalg.lstsq(self.S, self.rhs)[0]
         outside = np.linalg.norm(self.S @ nearest - self.rhs) / np.linalg.norm(self.rhs)
@@ -230,17 +167,17 @@ class _Program:
         )
 
 
-def _power_of_two(values):
+def _power_of_two(values: Values) -> Any:
     """Return the power of two nearest to each positive value, and 1 for zeros."""
     return np.exp2(np.rint(np.log2(np.where(values > 0, values, 1.0))))
 
 
-def _equilibrate(sizes):
+def _equilibrate(sizes: Floats) -> tuple[Floats, Floats]:
     """Return factors that bring the largest entry of each row to about one, then of each column."""
     rows = 1 / _power_of_two(sizes.max(axis=1))
     return rows, 1 / _power_of_two((sizes * rows[:, None]).max(axis=0))
 
 
-def _magnification(violation):
+def _magnification(violation: float) -> Any:
     """Return by how much to magnify what a round has left, to be of order one."""
     return _power_of_two(1 / max(violation, 1e-30))

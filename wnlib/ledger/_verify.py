@@ -4,16 +4,24 @@ import html
 import json
 import time
 import zlib
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
 from wnlib._checks import count
+from wnlib.ledger.claim import Claim, Part
 
 ENOUGH = 3  # instances to which a part must have applied before it is said to hold
 FURTHER_DRAWS = 200  # at most, until that is so and each twin is refuted; see verify
+
+
+def _finite(value: float) -> float | None:
+    """Return a number as JSON has it: a NaN or an infinity is None."""
+    return float(value) if np.isfinite(value) else None
 
 
 class Verdict(StrEnum):
@@ -58,7 +66,7 @@ class Finding:
     twin_values: tuple[float, ...]
 
     @property
-    def verdict(self):
+    def verdict(self) -> Verdict:
         """What became of this part."""
         if not all(value <= self.threshold for value in self.values):
             return Verdict.FAILS
@@ -66,19 +74,30 @@ class Finding:
         return Verdict.HOLDS if enough and self.twin_refuted else Verdict.UNDECIDED
 
     @property
-    def worst(self):
+    def worst(self) -> float:
         """The largest value measured; NaN if any is, or if there is none."""
         return float(np.max(self.values)) if self.values else np.nan
 
     @property
-    def worst_draw(self):
+    def worst_draw(self) -> int | None:
         """The instance of the largest value, or of a NaN; None if there is none."""
         return self.draws[int(np.argmax(self.values))] if self.values else None
 
     @property
-    def twin_refuted(self):
+    def twin_refuted(self) -> int:
         """On how many instances the false twin exceeded the threshold."""
         return sum(not value <= self.threshold for value in self.twin_values)
+
+    def summary(self) -> dict[str, Any]:
+        """All but the single values, as a dict that fits into JSON; a NaN is None."""
+        said = ("name", "kind", "measured", "reason", "twin", "not_applicable")
+        return {name: getattr(self, name) for name in said} | {
+            "verdict": str(self.verdict),
+            "threshold": _finite(self.threshold),
+            "worst": _finite(self.worst),
+            "instances": len(self.values),
+            "refuted": self.twin_refuted,
+        }
 
 
 @dataclass(frozen=True)
@@ -102,7 +121,7 @@ class Row:
     seconds: float
 
     @property
-    def verdict(self):
+    def verdict(self) -> Verdict:
         """The worst verdict of a part; an error is a failure."""
         verdicts = {finding.verdict for finding in self.findings}
         if self.error or Verdict.FAILS in verdicts:
@@ -119,13 +138,13 @@ class Ledger:
     interrupted: bool = False
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         """Whether every claim holds and none is missing."""
         return not self.interrupted and all(row.verdict is Verdict.HOLDS for row in self.rows)
 
     _HEAD = ("label", "part", "kind", "verdict", "worst", "threshold", "instances", "refuted")
 
-    def _cells(self, row):
+    def _cells(self, row: Row) -> Iterator[tuple[str, ...]]:
         """Yield the lines of a row: one for each part, and one for an error."""
         label = row.label
         for part in row.findings:
@@ -144,7 +163,7 @@ class Ledger:
         if row.error:
             yield label, "", "", str(row.verdict), row.error, "", "", ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Text table."""
         table = [self._HEAD, *(line for row in self.rows for line in self._cells(row))]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -158,36 +177,73 @@ class Ledger:
 
     __repr__ = __str__
 
-    def _repr_html_(self):
-        def line(cells, tag):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+    def _repr_html_(self) -> str:
+        """Table; each claim begins at an anchor, ``row-`` and its label."""
+
+        def line(cells: Sequence[str], tag: str) -> str:
+            anchor = f' id="row-{html.escape(cells[0])}"' if tag == "td" and cells[0] else ""
+            inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+            return f"<tr{anchor}>{inner}</tr>"
 
         body = "".join(line(cells, "td") for row in self.rows for cells in self._cells(row))
         return f"<table>{line(self._HEAD, 'th')}{body}</table>"
 
-    def to_json(self):
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        """Leave the summary in a notebook, for what reads it later, beside text and table.
+
+        As a type of its own: JupyterLab would show plain JSON instead of the table.
+        """
+        return {"application/vnd.wnlib.ledger+json": self.summary()}
+
+    def summary(self) -> dict[str, Any]:
+        """All rows without the single values, as a dict that fits into JSON; a NaN is None."""
+        rows = [
+            {
+                "label": row.label,
+                "verdict": str(row.verdict),
+                "error": row.error,
+                "parts": [part.summary() for part in row.findings],
+            }
+            for row in self.rows
+        ]
+        return {"seed": self.seed, "ok": self.ok, "rows": rows}
+
+    def to_json(self) -> str:
         """All rows, with what their claims say, as a JSON text; a NaN is null there."""
         rows = []
         for row in self.rows:
             parts = [asdict(part) | {"verdict": part.verdict} for part in row.findings]
             for part in parts:
                 for name in ("values", "twin_values"):
-                    part[name] = [value if np.isfinite(value) else None for value in part[name]]
+                    part[name] = [_finite(value) for value in part[name]]
             said = {name: getattr(row, name) for name in ("label", "statement", "verdict")}
             rows.append(said | {"error": row.error, "seconds": row.seconds, "parts": parts})
         summary = {"seed": self.seed, "ok": self.ok, "interrupted": self.interrupted}
         return json.dumps(summary | {"rows": rows}, indent=2, allow_nan=False)
 
 
-def verify(find, labels, *, samples=20, seed=0, report=None, executor=None):
+Find = Callable[[str | Claim], Claim]
+Rows = Iterator[tuple[int, Row]]  # each with the place of its claim
+
+
+def verify(
+    find: Find,
+    claims: Sequence[str | Claim],
+    *,
+    samples: int = 20,
+    seed: int = 0,
+    report: Callable[[Row], object] | None = None,
+    executor: Executor | None = None,
+) -> Ledger:
     """Check claims on seeded instances.
 
     Parameters
     ----------
     find : callable
-        Maps a label to its :class:`~wnlib.ledger.Claim`. A function of a module: it travels to
-        other processes by its name, and finds there the functions of a claim, which do not travel.
-    labels : sequence of str
+        Maps each of ``claims`` to its :class:`~wnlib.ledger.Claim`. A function of a module, if
+        there is an executor: it travels to other processes by its name.
+    claims : sequence of str or Claim
+        Labels, or claims themselves.
     samples : int
         How many instances to draw for each claim. Where a part of it applied to fewer than three of
         them, or its false twin survived them, up to 200 more are drawn until that is settled.
@@ -196,43 +252,58 @@ def verify(find, labels, *, samples=20, seed=0, report=None, executor=None):
         Called with each :class:`Row` as soon as it is there.
     executor : concurrent.futures.Executor, optional
         Checks claims side by side, best a ``ProcessPoolExecutor``: in threads they would wait for
-        one another.
+        one another. Only labels travel; a claim itself, which may hold lambdas, is checked here.
 
     Returns
     -------
     Ledger
-        In the order of the labels. If interrupted from the keyboard, with the rows that were
+        In the order of ``claims``. If interrupted from the keyboard, with the rows that were
         finished.
     """
     samples, seed = count("samples", samples), count("seed", seed, minimum=0)
+    for claim in claims:
+        find(claim)  # a mistake is named before anything is computed
     rows, interrupted = {}, False
-    checks = _one_by_one if executor is None else _side_by_side
+    checks = (
+        _one_by_one(find, claims, samples, seed)
+        if executor is None
+        else _side_by_side(find, claims, samples, seed, executor)
+    )
     try:
-        for row in checks(find, labels, samples, seed, executor):
-            rows[row.label] = row
+        for place, row in checks:
+            rows[place] = row
             if report is not None:
                 report(row)
     except KeyboardInterrupt:
         interrupted = True
-    return Ledger(tuple(rows[label] for label in labels if label in rows), seed, interrupted)
+    return Ledger(tuple(rows[place] for place in sorted(rows)), seed, interrupted)
 
 
-def _one_by_one(find, labels, samples, seed, _):
-    for label in labels:
-        yield _check(find, label, samples, seed)
+def _one_by_one(find: Find, claims: Sequence[str | Claim], samples: int, seed: int) -> Rows:
+    for place, claim in enumerate(claims):
+        yield place, _check(find, claim, samples, seed)
 
 
-def _side_by_side(find, labels, samples, seed, executor):
-    futures = [executor.submit(_check, find, label, samples, seed) for label in labels]
+def _side_by_side(
+    find: Find, claims: Sequence[str | Claim], samples: int, seed: int, executor: Executor
+) -> Rows:
+    here = [place for place, claim in enumerate(claims) if isinstance(claim, Claim)]
+    futures = {
+        executor.submit(_check, find, label, samples, seed): place
+        for place, label in enumerate(claims)
+        if place not in here
+    }
     try:
+        for place in here:
+            yield place, _check(find, claims[place], samples, seed)
         for future in as_completed(futures):
-            yield future.result()
+            yield futures[future], future.result()
     finally:
         for future in futures:
             future.cancel()
 
 
-def draw(claim, number, seed=0):
+def draw(claim: Claim, number: int, seed: int = 0) -> Any:
     """Return an instance of a claim that :func:`verify` draws.
 
     Parameters
@@ -247,9 +318,9 @@ def draw(claim, number, seed=0):
     return claim.sample(rng)
 
 
-def _check(find, label, samples, seed):
-    """Return the row of a claim, looked up by its label: functions do not travel to processes."""
-    claim, began, error = find(label), time.perf_counter(), None
+def _check(find: Find, named: str | Claim, samples: int, seed: int) -> Row:
+    """Return the row of a claim, looked up where it is checked: functions do not travel."""
+    claim, began, error = find(named), time.perf_counter(), None
     books = [_Book(part) for part in claim.parts]
     for number in range(samples + FURTHER_DRAWS):
         pending = books if number < samples else [book for book in books if not book.settled]
@@ -263,23 +334,25 @@ def _check(find, label, samples, seed):
             error = f"{type(failure).__name__} on draw {number}: {failure}"
             break
     findings = tuple(book.finding() for book in books)
-    return Row(label, claim.statement, findings, error, time.perf_counter() - began)
+    return Row(claim.label, claim.statement, findings, error, time.perf_counter() - began)
 
 
 class _Book:
     """What has been measured of one part so far."""
 
-    def __init__(self, part):
-        self.part, self.draws, self.values, self.twin_values = part, [], [], []
-        self.not_applicable = 0
+    def __init__(self, part: Part) -> None:
+        self.part, self.not_applicable = part, 0
+        self.draws: list[int] = []
+        self.values: list[float] = []
+        self.twin_values: list[float] = []
 
     @property
-    def settled(self):
+    def settled(self) -> bool:
         """Whether the part has been seen to apply often enough, and its twin to fail."""
         refuted = any(not value <= self.part.threshold for value in self.twin_values)
         return len(self.values) >= ENOUGH and refuted
 
-    def enter(self, number, instance):
+    def enter(self, number: int, instance: Any) -> None:
         """Measure the part and its twin on an instance, where they apply."""
         part = self.part
         applies = part.applies(instance)
@@ -296,7 +369,7 @@ class _Book:
         if twin is not None:
             self.twin_values.append(float(twin))
 
-    def finding(self):
+    def finding(self) -> Finding:
         """Return the finding."""
         said = ("name", "kind", "measured", "threshold", "reason", "twin")
         return Finding(

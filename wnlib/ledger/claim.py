@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
 
 
-def always(instance):
+def always(instance: object) -> bool:
     """Return True: no hypothesis beyond those of the setting."""
     return True
 
@@ -42,15 +45,15 @@ class Part:
     """
 
     name: str
-    kind: str
+    kind: Literal["exact", "upper", "lower"]
     measured: str
     threshold: float
     reason: str
-    measure: Callable
+    measure: Callable[[Any], float | None]
     twin: str
-    measure_twin: Callable
-    applies: Callable = always
-    twin_applies: Callable | None = None
+    measure_twin: Callable[[Any], float | None]
+    applies: Callable[[Any], bool] = always
+    twin_applies: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,5 +73,5 @@ class Claim:
 
     label: str
     statement: str
-    sample: Callable
+    sample: Callable[[np.random.Generator], Any]
     parts: tuple[Part, ...]

@@ -8,12 +8,21 @@ positive.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import gammainc, gammaln, xlogy
 
-from wnlib._checks import count
+from wnlib._checks import count, finite
 from wnlib._threads import one_blas_thread
-from wnlib.flows import WeightNormFlow, check_start, log_sum, shift
+from wnlib.flows import (
+    Flow,
+    WeightNormFlow,
+    check_start,
+    log_sum,
+    normalizes,
+    shift,
+)
+from wnlib.problems import Problem
 from wnlib.roads._charts import EPS, Stepper, follow
 
 MAX_STEPS = 5000  # of `limit`: a few seconds on a small problem; hardly a start needs a hundredth
@@ -25,7 +34,7 @@ NEWTON_RTOL = 1e-3  # Newton's method then ends at 0.03 of the tolerance of a st
 
 
 @one_blas_thread
-def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
+def stalls(flow: Flow, problem: Problem, x0: ArrayLike, *, max_steps: int = MAX_STEPS) -> bool:
     """Tell whether the radius of a weight-normalized flow tends to zero.
 
     Parameters
@@ -51,7 +60,7 @@ def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
 
     Notes
     -----
-    Most starts are decided without a step: by :func:`certainly_converges`,
+    Most starts are decided without a step: by :func:`rules_out_stall`,
     :func:`certainly_stalls`, by ``|A x0^L - b| < |b|``, which only falls, or because ``A^T b`` has
     no negative entry. From the others the flow is followed in its mirror coordinates, with a bound
     on the sum of all errors, in steps ever finer until the error does not matter.
@@ -76,7 +85,7 @@ def stalls(flow, problem, x0, *, max_steps=MAX_STEPS):
 def vanishing(flow, problem, x0, max_steps, candidates=()):
     """Return what :func:`stalls` does for a checked start, and None if undecided.
 
-    ``candidates`` are points of ``S`` to try in :func:`certainly_converges`: the limit that the
+    ``candidates`` are points of ``S`` to try in :func:`rules_out_stall`: the limit that the
     flow has unless it stalls is the best.
     """
     with np.errstate(all="ignore"):  # where the radius has vanished, and of trial points far off
@@ -100,7 +109,7 @@ def _known(flow, problem, x0, candidates):
         return False
     if certainly_stalls(flow, problem, x0):
         return True
-    if any(certainly_converges(flow, x0, z) for z in candidates):
+    if any(rules_out_stall(flow, x0, z) for z in candidates):
         return False
     return None
 
@@ -140,21 +149,26 @@ def _nothing_opposes(problem):
 
 
 @np.errstate(all="ignore")  # of log 0 where z is zero
-def certainly_converges(flow, x0, z):
+def rules_out_stall(flow: Flow, x0: ArrayLike, z: ArrayLike) -> bool:
     r"""Tell whether a point of ``S = {z >= 0 : A z = b}`` proves that the flow does not stall.
 
     Parameters
     ----------
-    flow : WeightNormFlow
-    x0 : numpy.ndarray, shape (n_weights,)
-        The start.
-    z : numpy.ndarray, shape (n_weights,)
-        Effective weights that solve ``A z = b``, not all zero.
+    flow : PlainFlow or WeightNormFlow
+    x0 : array_like, shape (n_weights,)
+        The start, positive.
+    z : array_like, shape (n_weights,)
+        Nonnegative effective weights that solve ``A z = b``, not all zero.
 
     Returns
     -------
     bool
         True is a proof; False says nothing.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that are not as described; whether ``A z = b`` is not looked at.
 
     Notes
     -----
@@ -170,7 +184,14 @@ def certainly_converges(flow, x0, z):
         L = 2:  ratio KL(z/q | v0^2) <= R0 (1 - R0/(2 q)),
         L > 2:  V(x0) <= (sum z^{2/L})^{L/2}.
     """
-    if flow.motion is not WeightNormFlow:
+    x0, z = finite("x0", x0, 1), finite("z", z, 1)
+    if len(x0) != len(z):
+        raise ValueError(f"z must have one entry for each of {len(x0)} weights; got {len(z)}")
+    if not (x0 > 0).all():
+        raise ValueError("x0 must be positive in each entry")
+    if (z < 0).any() or not z.any():
+        raise ValueError("z must be nonnegative and not zero: problem.split(z) has no signs")
+    if not normalizes(flow):
         return not flow.can_stall
     L, R0 = flow.depth, x0 @ x0
     log_v = np.log(x0) - np.log(R0) / 2

@@ -60,8 +60,8 @@ def train(flow, problem, x0, *, max_steps=MAX_STEPS):
     -------
     Training
         CONVERGED at a relative residual of 1e-8; STALLED where the radius of weight normalization
-        falls, the direction has frozen beside it, and the residual is 1; else MAX_STEPS or
-        DIVERGED.
+        falls, the direction has frozen beside it, and the residual is 1; MAX_STEPS where these ran
+        out, UNFINISHED where no step is small enough.
     """
     with _one_at_a_time, np.errstate(all="ignore"):  # LSODA is not reentrant; trial steps overshoot
         run = _Run(flow, problem, x0)
@@ -145,7 +145,7 @@ class _Run:
         for _ in range(max_steps):
             solver.step()
             if solver.status == "failed" or not np.isfinite(solver.y).all():
-                return Status.DIVERGED
+                return Status.UNFINISHED
             middle = solver.dense_output()((solver.t_old + solver.t) / 2)
             self.states += [middle, solver.y.copy()]
             self.steps.append(solver.t - solver.t_old)
@@ -159,8 +159,7 @@ class _Run:
         return Status.MAX_STEPS
 
     def residual(self, log_x):
-        stacked = np.exp(self.flow.depth * log_x)
-        return self.problem.residual(self.problem.readout(stacked))
+        return self.flow.residual(self.problem, np.exp(log_x))
 
     def vanishes(self, y):
         """Tell whether the radius falls for ever: the direction has no time left to turn it."""

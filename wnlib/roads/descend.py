@@ -19,12 +19,16 @@ watched. A flow of another motion is followed start by start, as its ``velocity`
 
 import warnings
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wnlib._checks import count, finite, positive, within
 from wnlib._threads import one_blas_thread
-from wnlib.flows import PlainFlow, WeightNormFlow, check_start, vector_form
+from wnlib._types import Bools, Floats
+from wnlib.flows import Flow, PlainFlow, WeightNormFlow, check_start, vector_form
+from wnlib.problems import Problem
 from wnlib.results import Status, Trajectory
 
 CHECK_EVERY = 100  # steps: often enough to stop early, rarely enough to cost a few per cent
@@ -34,7 +38,16 @@ GROWTH = np.finfo(float).eps ** -0.5  # of the residual, the root of the loss
 
 
 @one_blas_thread
-def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12):
+def descend(
+    flow: Flow,
+    problem: Problem,
+    x0: ArrayLike,
+    step: float,
+    n_steps: int,
+    *,
+    times: ArrayLike | None = None,
+    residual_tol: float = 1e-12,
+) -> Trajectory:
     """Follow a flow from ``x0`` in ``n_steps`` explicit Euler steps: gradient descent.
 
     With weight normalization the steps move ``(r, u)``, both by the gradient at the old point, from
@@ -63,10 +76,10 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
         CONVERGED where the residual has reached ``residual_tol``; CROSSED_ZERO where a step has
         carried a weight through zero; DIVERGED where none has, but the residual or a weight has
         grown beyond bounds; STALLED where the radius of weight normalization has fallen a
-        thousandfold, still falls, and the loss is that of zero weights; MAX_STEPS otherwise. This
-        is examined every 100 steps and at recorded times, and says what all steps since then did. A
-        start that is done keeps the last good weights seen there, and its ``n_steps`` counts the
-        steps up to them.
+        thousandfold, still falls, and the loss is that of zero weights; MAX_STEPS otherwise, or
+        UNFINISHED if the run was interrupted. This is examined every 100 steps and at recorded
+        times, and says what all steps since then did. A start that is done keeps the last good
+        weights seen there, and its ``n_steps`` counts the steps up to them.
 
     Raises
     ------
@@ -76,14 +89,15 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
     Warns
     -----
     UserWarning
-        If interrupted (Ctrl-C): what was reached at the last check is returned, as MAX_STEPS with
-        the ``n_steps`` taken by then.
+        If interrupted (Ctrl-C): what was reached at the last check is returned, with the
+        ``n_steps`` taken by then.
     """
     x0 = check_start(flow, problem, x0)
     step, n_steps = positive("step", step), count("n_steps", n_steps)
     residual_tol = within("residual_tol", residual_tol, 0, 1)
     due = _recording_steps(times, step, n_steps)
-    rows = {PlainFlow: _PlainRows, WeightNormFlow: _WeightNormRows}.get(flow.motion, _OtherRows)
+    kinds: dict[Any, Any] = {PlainFlow: _PlainRows, WeightNormFlow: _WeightNormRows}
+    rows = kinds.get(flow.motion, _OtherRows)
     with np.errstate(all="ignore"):  # what overflows is seen at the next check, and named
         starts = np.atleast_2d(x0)
         record = _Record(rows(flow, problem, step, starts), starts, residual_tol)
@@ -91,7 +105,8 @@ def descend(flow, problem, x0, step, n_steps, *, times=None, residual_tol=1e-12)
             try:
                 record.rows.move(k - record.k)
             except KeyboardInterrupt:
-                warnings.warn(f"interrupted at step {record.k} of {n_steps}", stacklevel=3)
+                record.fault = f"interrupted at step {record.k} of {n_steps}"
+                warnings.warn(record.fault, stacklevel=3)
                 break
             record.check(k, is_due)
             if len(record.active) == 0:
@@ -143,17 +158,18 @@ class _PlainRows:
         self.low, self.stacked, self.h = (np.empty_like(self.u) for _ in range(3))
         self.smallest = np.full_like(self.u, np.inf)  # factor since it was last looked at
         self.product, self.e = (np.empty((len(self.u), len(self.b))) for _ in range(2))
-        self.set_powers()
 
-    def set_powers(self):
-        """Set ``low = u^{L-2}`` and ``stacked = u^L``."""
-        np.multiply(self.u, self.u, out=self.stacked)
-        if self.L > 2:
-            self.stacked *= _power(self.u, self.L - 2, out=self.low)
+    def powers(self):
+        """Return ``u^{L-2}``, or None instead of ones, and ``u^L``."""
+        stacked = np.multiply(self.u, self.u, out=self.stacked)
+        if self.L == 2:
+            return None, stacked
+        low = _power(self.u, self.L - 2, out=self.low)
+        return low, np.multiply(stacked, low, out=stacked)
 
-    def products(self):
+    def products(self, stacked):
         """Return ``A x^L``, shape (rows, n_measurements), and what the step needs besides."""
-        return (np.matmul(self.stacked, self.A.T, out=self.product),)
+        return (np.matmul(stacked, self.A.T, out=self.product),)
 
     def factors(self, e, product):
         """Return ``keep`` and ``rate`` of the update."""
@@ -162,17 +178,17 @@ class _PlainRows:
     def move(self, n_steps):
         """Take ``n_steps`` steps."""
         for _ in range(n_steps):
-            product, *more = self.products()
+            low, stacked = self.powers()
+            product, *more = self.products(stacked)
             e = np.subtract(product, self.b, out=self.e)
             keep, rate = self.factors(e, product, *more)
             e *= rate
-            np.matmul(e, self.A, out=self.h)
-            if self.L > 2:
-                self.h *= self.low
-            factor = np.subtract(keep, self.h, out=self.h)
+            h = np.matmul(e, self.A, out=self.h)
+            if low is not None:
+                h *= low
+            factor = np.subtract(keep, h, out=h)
             np.fmin(self.smallest, factor, out=self.smallest)
             self.u *= factor
-            self.set_powers()
 
     def crossed(self):
         """Tell which rows have crossed zero since the last call."""
@@ -182,7 +198,7 @@ class _PlainRows:
 
     def residual(self):
         """Return the relative residuals, shape (rows,)."""
-        misfit = self.products()[0] - self.b
+        misfit = self.products(self.powers()[1])[0] - self.b
         return np.linalg.norm(misfit, axis=1) / (np.linalg.norm(self.b) or 1.0)
 
     def weights(self):
@@ -204,10 +220,10 @@ class _WeightNormRows(_PlainRows):
         self.c_power, self.smallest_r = np.empty_like(self.r), self.r.copy()
         super().keep(rows)
 
-    def products(self):
+    def products(self, stacked):
         norm2 = np.vecdot(self.u, self.u, keepdims=True)
         c_power = _power(self.r / np.sqrt(norm2), self.L, out=self.c_power)
-        (product,) = super().products()
+        (product,) = super().products(stacked)
         return np.multiply(product, c_power, out=product), c_power, norm2
 
     def factors(self, e, product, c_power, norm2):
@@ -257,7 +273,7 @@ class _OtherRows:
 
     def residual(self):
         """Return the relative residuals, shape (rows,)."""
-        return self.problem.residual(self.problem.readout(self.weights() ** self.flow.depth))
+        return self.flow.residual(self.problem, self.weights())
 
     def weights(self):
         return np.array([x_of(state) for x_of, state in zip(self.x_of, self.state, strict=True)])
@@ -266,7 +282,9 @@ class _OtherRows:
         return np.ones(len(self.state))
 
 
-def vanishes(flow, residual, start, previous, radius):
+def vanishes(
+    flow: Flow, residual: Floats, start: Floats, previous: Floats, radius: Floats
+) -> Bools:
     """Tell whether a flow that has not converged is stalling, from its latest radii.
 
     The radius has fallen a thousandfold and still falls, the loss is that of zero weights up to one
@@ -287,6 +305,7 @@ class _Record:
         self.weights, self.residual, self.norm = x0.copy(), rows.residual(), rows.norm()
         self.bound = GROWTH * np.maximum(self.residual, 1)
         self.recorded, self.path, self.norm_path = [], [], []
+        self.fault = ""  # what ended the run before its last step
 
     def check(self, k, due):
         """Save the state of the active starts after ``k`` steps, and retire those that are done."""
@@ -319,8 +338,13 @@ class _Record:
             self.append(self.n_steps.max())
         path, norm_path = np.array(self.path), np.array(self.norm_path)
         radius = np.linalg.norm(path, axis=-1)
-        stalled = vanishes(flow, self.residual, radius[0], radius[-2:][0], radius[-1])
-        self.status[stalled & (self.status == Status.MAX_STEPS)] = Status.STALLED
+        going = self.status == Status.MAX_STEPS
+        stalled = going & vanishes(flow, self.residual, radius[0], radius[-2:][0], radius[-1])
+        self.status[stalled] = Status.STALLED
+        message = np.full(len(going), "", object)
+        if self.fault:
+            self.status[going & ~stalled] = Status.UNFINISHED
+            message[going & ~stalled] = self.fault
         one = 0 if x0.ndim == 1 else slice(None)
         return Trajectory(
             flow=flow,
@@ -328,6 +352,7 @@ class _Record:
             initial=x0,
             weights=self.weights[one],
             status=self.status[one],
+            message=message[one],
             times=step * np.array(self.recorded),
             path=path[:, one],
             n_steps=self.n_steps[one],

@@ -13,12 +13,15 @@ is the cross-check. (Not ``(r, v)``, ``v = u/|u|``: ``|v| = 1`` is unstable whil
 
 import warnings
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wnlib._checks import count, finite, positive, within
 from wnlib._threads import one_blas_thread
-from wnlib.flows import check_start, vector_form
+from wnlib.flows import Flow, check_start, vector_form
+from wnlib.problems import Problem
 from wnlib.results import Status, Trajectory
 from wnlib.roads import _stalling
 from wnlib.roads._charts import Chart, Stepper, follow
@@ -29,17 +32,17 @@ CONVERGED_RESIDUAL = 1e-9  # relative; what a run to t_end must reach to be call
 
 @one_blas_thread
 def integrate(
-    flow,
-    problem,
-    x0,
-    t_end,
+    flow: Flow,
+    problem: Problem,
+    x0: ArrayLike,
+    t_end: float,
     *,
-    times=None,
-    form="mirror",
-    rtol=1e-9,
-    residual_tol=0.0,
-    max_steps=50_000,
-):
+    times: ArrayLike | None = None,
+    form: Literal["mirror", "weights"] = "mirror",
+    rtol: float = 1e-9,
+    residual_tol: float = 0.0,
+    max_steps: int = 50_000,
+) -> Trajectory:
     """Integrate a flow from ``x0`` up to time ``t_end``, in units where ``eta_u = 1``.
 
     Parameters
@@ -67,9 +70,10 @@ def integrate(
     Trajectory
         CONVERGED if the final relative residual is at most ``max(residual_tol, 1e-9)``; STALLED
         if it is certain that the radius tends to zero (:func:`wnlib.stalls`), however far it has
-        come; DIVERGED if the step control failed; MAX_STEPS otherwise. From a
-        tiny start and for depth > 2 the step control fails where the flow itself is fine: after a
-        wait of ``|x0|^{-(L-2)}`` it moves within moments that floats cannot tell apart.
+        come; UNFINISHED if the step control failed or the run was interrupted; MAX_STEPS otherwise,
+        and ``message`` says at which time if that is not ``t_end``. From a tiny start and for
+        depth > 2 the step control fails where the flow itself is fine: after a wait of
+        ``|x0|^{-(L-2)}`` it moves within moments that floats cannot tell apart.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def integrate(
     Warns
     -----
     UserWarning
-        If interrupted (Ctrl-C): what was reached is returned, as MAX_STEPS.
+        If interrupted (Ctrl-C): what was reached is returned.
     """
     x0 = check_start(flow, problem, x0)
     if x0.ndim != 1:
@@ -90,17 +94,17 @@ def integrate(
     if not isinstance(form, str) or form not in _FORMS:
         raise ValueError(f'form must be "mirror" or "weights"; got {form!r}')
     times = _recording_times(times, t_end)
-    run = _Run(flow, problem, x0, residual_tol, max_steps)
+    run = _Run(flow, problem, x0, t_end, residual_tol, max_steps)
     steps = _FORMS[form](flow, problem, x0, t_end, rtol)
     try:
-        while not run.is_done() and run.t < t_end:
-            step = next(steps, None)
-            if step is None:
-                run.failed = True
+        while not run.is_done():
+            if (step := next(steps, None)) is None:
+                run.fault = run.at_time("no step is small enough for rtol")
                 break
-            run.advance(*step, times)
+            run.advance(times, *step)
     except KeyboardInterrupt:
-        warnings.warn(f"interrupted at time {run.t:g} of {t_end:g}", stacklevel=2)
+        run.fault = run.at_time("interrupted")
+        warnings.warn(run.fault, stacklevel=2)
     return run.trajectory()
 
 
@@ -116,27 +120,30 @@ def _recording_times(times, t_end):
 class _Run:
     """The path so far, and what its end says about the flow."""
 
-    def __init__(self, flow, problem, x0, residual_tol, max_steps):
-        self.flow, self.problem = flow, problem
+    def __init__(self, flow, problem, x0, t_end, residual_tol, max_steps):
+        self.flow, self.problem, self.t_end = flow, problem, t_end
         self.residual_tol, self.max_steps = residual_tol, max_steps
         self.recorded, self.path = [0.0], [x0]
         self.t, self.x, self.n_steps = 0.0, x0, 0
-        self.residual = problem.residual(problem.readout(x0**flow.depth))
-        self.failed = False
+        self.residual = flow.residual(problem, x0)
+        self.fault = ""  # what ended it before its time
 
-    def advance(self, t, weights_at, times):
+    def advance(self, times, t, weights_at):
         """Take note of a step to ``t``, and of the times to record on the way."""
         self.x = weights_at(t)
         due = times[(times > self.recorded[-1]) & (times <= t)]
         self.recorded.extend(due)
         self.path.extend(weights_at(s) for s in due)
         self.t, self.n_steps = t, self.n_steps + 1
-        self.residual = self.problem.residual(self.problem.readout(self.x**self.flow.depth))
+        self.residual = self.flow.residual(self.problem, self.x)
 
     def is_done(self):
         close_enough = self.residual <= self.residual_tol and self.residual_tol > 0
         gone = np.linalg.norm(self.x) < GONE * np.linalg.norm(self.path[0]) and self.stalls()
-        return close_enough or gone or self.n_steps == self.max_steps
+        return close_enough or gone or self.n_steps == self.max_steps or self.t >= self.t_end
+
+    def at_time(self, what):
+        return f"{what} at time {self.t:g} of {self.t_end:g}"
 
     def stalls(self):
         """Tell whether the flow stalls: here, and, since a step may err, from the start."""
@@ -147,23 +154,29 @@ class _Run:
         x0 = self.path[0]
         return bool(_stalling.vanishing(self.flow, self.problem, x0, _stalling.MAX_STEPS))
 
-    def status(self):
+    def verdict(self):
+        """Return the status and the message."""
         if self.residual <= max(self.residual_tol, CONVERGED_RESIDUAL):
-            return Status.CONVERGED
+            return Status.CONVERGED, ""
         if self.stalls():
-            return Status.STALLED
-        return Status.DIVERGED if self.failed else Status.MAX_STEPS
+            return Status.STALLED, ""
+        if self.fault:
+            return Status.UNFINISHED, self.fault
+        early = self.t < self.t_end
+        return Status.MAX_STEPS, self.at_time("max_steps ran out") if early else ""
 
     def trajectory(self):
         if self.recorded[-1] < self.t:
             self.recorded.append(self.t)
             self.path.append(self.x)
+        status, message = self.verdict()
         return Trajectory(
             flow=self.flow,
             problem=self.problem,
             initial=self.path[0],
             weights=self.x,
-            status=self.status(),
+            status=status,
+            message=message,
             times=np.array(self.recorded),
             path=np.array(self.path),
             n_steps=self.n_steps,

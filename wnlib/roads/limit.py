@@ -13,15 +13,17 @@ No limit is called converged without a certificate (:mod:`wnlib.roads._certifica
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.linalg import LinAlgError
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from wnlib._threads import one_blas_thread
-from wnlib.flows import check_mirror, check_start
+from wnlib.flows import Flow, check_mirror, check_start
 from wnlib.l1.linear_program import min_l1
+from wnlib.problems import Problem
 from wnlib.results import Limit, Status, unit_of_multipliers
 from wnlib.roads import _stalling
 from wnlib.roads._bases import EPS, StuckError
@@ -42,7 +44,7 @@ ROOT_FAULT = "the error of log rho moves the limit by {:.0e} of its norm"
 
 
 @one_blas_thread
-def limit(flow, problem, x0):
+def limit(flow: Flow, problem: Problem, x0: ArrayLike) -> Limit:
     """Compute where a flow ends, without simulating it.
 
     Parameters
@@ -89,7 +91,7 @@ def limit(flow, problem, x0):
             min_l1(problem)  # raises ValueError if the reason is that there is no solution at all
     if x0.ndim == 1:
         return Limit(flow, problem, x0, **vars(ends[0]))
-    columns = {
+    columns: dict[str, Any] = {
         name: np.array([getattr(end, name) for end in ends], dtype=kind)
         for name, kind in _End.KINDS.items()
     }
@@ -238,8 +240,7 @@ def _excess(flow, path, x0):
     """Return ``s - log rho(z(s))``, its rounding, its slope, and ``|dz/ds| / |z|``, on the path."""
     L, r0, h = flow.depth, np.linalg.norm(x0), 1e-6  # h: about the cube root of EPS
     r = np.exp(path.log_radius(L))
-    start, end = flow.log_kappa(r0), flow.log_kappa(r)
     speed, dlog_r = path.speed(L)
-    slope = 1 - L * (flow.log_kappa(r * (1 + h)) - flow.log_kappa(r * (1 - h))) / (2 * h) * dlog_r
-    excess = path.s - L * (end - start)
-    return excess, 4 * EPS * (abs(path.s) + L * (abs(end) + abs(start))), slope, speed
+    slope = 1 - flow.log_rho(r * (1 - h), r * (1 + h)) / (2 * h) * dlog_r
+    terms = abs(path.s) + L * (abs(flow.log_kappa(r)) + abs(flow.log_kappa(r0)))
+    return path.s - flow.log_rho(r0, r), 4 * EPS * terms, slope, speed

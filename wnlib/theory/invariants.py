@@ -13,15 +13,17 @@ where the plain flow from ``x_0^L / rho`` would end (arXiv:2305.05448, Theorem 2
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import orth
 
 from wnlib._checks import finite, positive
-from wnlib.flows import check_depth, check_flow
-from wnlib.problems import check_problem, check_weights
+from wnlib._types import Floats, Truths, Values
+from wnlib.flows import Flow, check_depth, check_flow, psi_of_log
+from wnlib.problems import Problem, check_problem, check_weights
 from wnlib.results import Trajectory
 
 
-def psi(stacked, depth):
+def psi(stacked: ArrayLike, depth: float) -> Floats:
     """Return the mirror map of the plain flow at positive effective weights, entrywise.
 
     Parameters
@@ -38,14 +40,10 @@ def psi(stacked, depth):
     depth, stacked = check_depth(depth), finite("stacked", stacked, range(4))
     if not (stacked > 0).all():
         raise ValueError("stacked must be positive in each entry: psi is undefined elsewhere")
-    return _psi_of_log(np.log(stacked), depth)
+    return psi_of_log(np.log(stacked), depth)
 
 
-def _psi_of_log(log_stacked, depth):
-    return log_stacked if depth == 2 else -np.exp(-(1 - 2 / depth) * log_stacked)
-
-
-def log_kappa(flow, radius):
+def log_kappa(flow: Flow, radius: ArrayLike) -> Values:
     """Return ``log kappa``: ``r^2 / (2 ratio) - log r``, and 0 for the plain flow.
 
     Parameters
@@ -65,7 +63,7 @@ def log_kappa(flow, radius):
     return flow.log_kappa(radius)
 
 
-def mirror(flow, path):
+def mirror(flow: Flow, path: ArrayLike) -> Floats:
     """Return ``psi(kappa^L x^L)`` along a path, for depth > 2 in units of its largest entry.
 
     The unit is one positive number per start, the same at all times, so what is constant stays so.
@@ -96,10 +94,10 @@ def mirror(flow, path):
     log_lift = np.log(path) + log_kappa(flow, np.linalg.norm(path, axis=-1, keepdims=True))
     if flow.depth > 2:
         log_lift -= log_lift.min(axis=(0, -1), keepdims=True)
-    return _psi_of_log(flow.depth * log_lift, flow.depth)
+    return psi_of_log(flow.depth * log_lift, flow.depth)
 
 
-def kernel_part(problem, vectors):
+def kernel_part(problem: Problem, vectors: ArrayLike) -> Floats:
     """Project vectors, shape (..., n_weights), on the kernel of the network matrix, of any rank."""
     rows = orth(check_problem(problem).network_matrix.T)
     vectors = finite("vectors", vectors, range(1, 4))
@@ -108,7 +106,7 @@ def kernel_part(problem, vectors):
     return vectors - (vectors @ rows) @ rows.T
 
 
-def invariant(flow, problem, path):
+def invariant(flow: Flow, problem: Problem, path: ArrayLike) -> Floats:
     """Return what the flow conserves: the projection of :func:`mirror` on the kernel of ``A``.
 
     Parameters
@@ -125,7 +123,7 @@ def invariant(flow, problem, path):
     return kernel_part(problem, mirror(flow, path))
 
 
-def drift(trajectory):
+def drift(trajectory: Trajectory) -> Values:
     """Return how far the invariant moved, as a share of how far the mirror map moved.
 
     ``max_t |P(psi_t - psi_0)| / max_t |psi_t - psi_0|``, ``P`` the projection on the kernel: 0 if
@@ -154,7 +152,7 @@ def drift(trajectory):
     return in_kernel / np.where(distance > 0, distance, 1.0)
 
 
-def log_rho(flow, x0, x):
+def log_rho(flow: Flow, x0: ArrayLike, x: ArrayLike) -> Values:
     """Return ``log rho``, by which the way from ``x0`` to ``x`` magnifies the start (Theorem 2.2).
 
     ``rho = (r_0 / r)^L exp(L (r^2 - r_0^2) / (2 ratio))``, and 1 for the plain flow.
@@ -179,18 +177,17 @@ def log_rho(flow, x0, x):
         raise ValueError(
             f"x0 and x must have as many weights as one another; got shapes {x0.shape}, {x.shape}"
         )
-    start, end = (log_kappa(flow, np.linalg.norm(weights, axis=-1)) for weights in (x0, x))
-    return flow.depth * (end - start)
+    return check_flow(flow).log_rho(*(np.linalg.norm(weights, axis=-1) for weights in (x0, x)))
 
 
-def _nonzero_weights(name, x):
+def _nonzero_weights(name: str, x: ArrayLike) -> Floats:
     x = finite(name, x, range(1, 5))
     if not x.any(axis=-1).all():
         raise ValueError(f"{name} vanishes: rho is infinite where all weights do, as in a stall")
     return x
 
 
-def fitted_log_rho(problem, depth, x0, x):
+def fitted_log_rho(problem: Problem, depth: float, x0: ArrayLike, x: ArrayLike) -> float:
     """Return the ``log rho`` for which ``psi(x^L) - psi(x0^L / rho)`` is in the range of ``A^T``.
 
     Least squares on two points of a flow: no radius, no ratio, not even which flow it was. What
@@ -213,7 +210,7 @@ def fitted_log_rho(problem, depth, x0, x):
     return fitted_to_logs(problem, depth, log_x0, log_x)
 
 
-def fitted_to_logs(problem, depth, log_x0, log_x):
+def fitted_to_logs(problem: Problem, depth: float, log_x0: ArrayLike, log_x: ArrayLike) -> float:
     """Return what :func:`fitted_log_rho` does, of logarithms: weights may be too small for floats.
 
     Parameters
@@ -241,7 +238,7 @@ def fitted_to_logs(problem, depth, log_x0, log_x):
     return depth * (np.log(share) / (depth - 2) + units[0] - units[1])
 
 
-def logarithmic_mean(a, b):
+def logarithmic_mean(a: ArrayLike, b: ArrayLike) -> Values:
     """Return ``(a - b) / (log a - log b)``, and ``a`` where ``a = b``, for positive arrays."""
     low, high = np.minimum(a, b, dtype=float), np.maximum(a, b, dtype=float)
     if not ((low > 0) & (high < np.inf)).all():
@@ -253,7 +250,7 @@ def logarithmic_mean(a, b):
         return np.where(high > 2 * low, (high - low) / (np.log(high) - np.log(low)), near)[()]
 
 
-def magnifies(ratio, R0, R):
+def magnifies(ratio: float, R0: ArrayLike, R: ArrayLike) -> Truths:
     """Return whether ``rho > 1``, judged by the logarithmic mean of the squared radii.
 
     A growing radius magnifies if the ratio is below that mean, a shrinking one if it is above.
@@ -273,7 +270,7 @@ def magnifies(ratio, R0, R):
     return (np.asarray(R) - R0) * (logarithmic_mean(R0, R) - ratio) > 0
 
 
-def dissipation(flow, problem, x):
+def dissipation(flow: Flow, problem: Problem, x: ArrayLike) -> float:
     """Return the rate of ``|A x^L - b|^2 / 2`` along the flow: ``-L h^T B h <= 0``.
 
     Parameters
@@ -296,36 +293,5 @@ def dissipation(flow, problem, x):
     x = check_weights(problem, x, "x")
     if x.ndim != 1:
         raise ValueError(f"x must be one vector of weights; got shape {x.shape}: one row at a time")
-    A, stacked = problem.network_matrix, x**flow.depth
-    h = A.T @ (A @ stacked - problem.b)
-    return -flow.depth * (h @ flow.metric(stacked) @ h)
-
-
-def divergence(z, log_x, depth):
-    r"""Return the Bregman divergence ``D(z, x^L)`` of the plain flow's potential.
-
-    ``sum z log(z / x^2) - z + x^2`` for depth 2, above it
-    ``sum (L/2 - 1) x^2 - (L/2) z^{2/L} + z x^{-(L-2)}``: not negative, and 0 only at ``z = x^L``.
-    Along the plain flow it falls, if ``z`` solves ``A z = b``.
-
-    Parameters
-    ----------
-    z : array_like, shape (n_weights,)
-        Nonnegative effective weights.
-    log_x : array_like, shape (..., n_weights)
-        Logarithms of weights.
-    depth : float
-
-    Returns
-    -------
-    numpy.ndarray, shape (...)
-    """
-    depth, z, log_x = check_depth(depth), finite("z", z, 1), finite("log_x", log_x, range(1, 4))
-    on = z > 0  # 0 log 0 = 0, and 0 times a power that may overflow
-    if depth == 2:
-        rest = z[on] * (np.log(z[on]) - 2 * log_x[..., on])
-        return rest.sum(axis=-1) - z.sum() + np.exp(2 * log_x).sum(axis=-1)
-    with np.errstate(over="ignore"):
-        slope = (z[on] * np.exp((2 - depth) * log_x[..., on])).sum(axis=-1)
-    size = (depth / 2 - 1) * np.exp(2 * log_x).sum(axis=-1)
-    return size - depth / 2 * np.sum(z ** (2 / depth)) + slope
+    h = flow.misfit(problem, x) @ problem.network_matrix
+    return -flow.depth * float(h @ flow.metric(x**flow.depth) @ h)

@@ -18,14 +18,19 @@ def log_rho_of(instance):
     return float(invariants.log_rho(instance.flow, instance.x0, instance.run.weights))
 
 
+def plain_limit_from(instance, problem, log_rho):
+    """Return the plain limit from start / rho; None if that start is no float, or too large."""
+    L = instance.flow.depth
+    log_start = np.log(instance.x0) - log_rho / L
+    if not (log_start.min() > np.log(1e-290) and log_start.max() < np.log(1e100) / L):
+        return None
+    return limit(PlainFlow(L), problem, np.exp(log_start))
+
+
 def magnified(instance, log_rho):
     """Distance between the end of the run and the plain limit from start / rho, relative."""
-    L = instance.flow.depth
-    with np.errstate(over="ignore", under="ignore"):
-        smaller = instance.x0 * np.exp(-log_rho / L)
-    if not (smaller.min() > 1e-290 and smaller.max() < 1e100 ** (2 / L)):
-        return None
-    return distance_to_end(instance, limit(PlainFlow(L), instance.reached, smaller))
+    end = plain_limit_from(instance, instance.reached, log_rho)
+    return None if end is None else distance_to_end(instance, end)
 
 
 def rho_scale(instance):

@@ -15,7 +15,7 @@ from wnlib.claims.common import (
     weight_norm,
 )
 from wnlib.claims.instances import Instance, hard_instance
-from wnlib.claims.magnification.rho import log_rho_of, magnified, rho_part, rho_scale
+from wnlib.claims.rho import log_rho_of, magnified, rho_part, rho_scale
 from wnlib.flows import WeightNormFlow
 from wnlib.ledger import Claim, Part
 from wnlib.theory import bounds, invariants
@@ -51,7 +51,7 @@ def _corollary_applies(instance):
     if not arrives(instance):
         return False
     Q, L = instance.reached_min_l1.norm, instance.flow.depth
-    return bool(bounds.excess_hypothesis(instance.x0, Q, L, log_rho_of(instance)))
+    return bool(bounds.excess_hypothesis(L, instance.x0, Q, log_rho_of(instance)))
 
 
 def _excess(instance):
@@ -104,7 +104,7 @@ def _short_radius(instance, inflation):
 
 def _rho_bound(instance, Q, surplus=0.0):
     """Bound minus log rho, relative to the larger term of log rho."""
-    bound = bounds.log_rho_lower_bound(instance.x0, Q, instance.flow.depth, instance.flow.ratio)
+    bound = bounds.log_rho_lower_bound(instance.flow, instance.x0, Q)
     return (bound + surplus - log_rho_of(instance)) / rho_scale(instance)
 
 

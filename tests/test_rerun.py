@@ -1,0 +1,255 @@
+"""A reader changes a number and runs the chapter again: it must run to the end.
+
+What the text claims of its numbers is printed by `holds`, which says if it is not so any more.
+"""
+
+import ast
+import warnings
+
+import matplotlib
+import pytest
+import twins
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+CHAPTERS = {path.stem: path for path in twins.chapters()}
+
+# Three changes for each chapter, of a seed, a scale, a ratio, a depth, a size: small, so that a
+# rerun takes seconds.
+FEW = {"starts": 2, "n_steps": 300, "n_problems": 2, "n_per_shape": 1}
+BRIEF = {
+    "n_steps": 500,
+    "n_steps_wn": 300,
+    "n_steps_own": 200,
+    "law_points": 100,
+    "other_seeds": [],
+}
+CHANGES = {
+    "index": [
+        {"seed": 7},
+        {"ratio": 10.0, "scale": 0.3},
+        {"depth": 3, "sparsity": 2, "n_features": 30, "n_measurements": 12},
+    ],
+    "introduction": [
+        {"ratio": 0.001},
+        {"depth": 3, "scale": 0.3},
+        {"n_measurements": 4, "n_features": 9, "sparsity": 3, "scale": 0.001, "depth": 4},
+    ],
+    "checked": [
+        {"n_steps": 300, "samples": 3, "label": "prop-plain-descent", "ratio": 10.0, "seed": 5},
+        {
+            "n_steps": 300,
+            "samples": 3,
+            "label": "prop-lp-certificate",
+            "max_steps": 500,
+            "depth": 3,
+        },
+        {"n_steps": 300, "samples": 3, "label": "prop-lp-certificate", "ratio": 10.0, "scale": 1.0},
+    ],
+    "sparse_recovery": [
+        {"seed": 7, "signed": True, "draws": 2, "sparsities": [4, 13, 22]},
+        {"sparsity": 60, "draws": 1, "sparsities": [5, 45, 120], "case_sparsities": [41]},
+        {"n_measurements": 12, "n_features": 10, "sparsity": 10, "draws": 1, "sparsities": [40]},
+    ],
+    "polar": [
+        {"seed": 2, "trap_scale": 0.1, "trap_ratio": 1.0, "ratios": [0.01], "n_times": 40},
+        {"depth": 2.5, "start": [0.5, 2.0], "ratios": [], "trap_ratio": 0.02, "n_times": 40},
+        {"trap_ratio": 0.001, "delta": 1e-3, "ratios": [10.0, 1e-3], "start": [1.5, 2.0]},
+    ],
+    "plain_flow": [
+        {"seed": 7, "depth": 3},
+        {"scale": 1.0, "depth": 2.5, "start": (1.0, 2.0)},
+        {"row": (2.0, 3.0), "n_measurements": 4, "n_features": 9, "sparsity": 2, "t_end": 10.0},
+    ],
+    "plain_sparsity": [
+        {"depths": (2, 4), "n_problems": 1, "n_scales": 3, "n_draws": 3},
+        {
+            "sparsity": 12,
+            "n_measurements": 14,
+            "n_features": 24,
+            "n_problems": 1,
+            "n_scales": 3,
+            "n_draws": 2,
+            "lean": 0.9,
+            "lopsided": 0.2,
+        },
+        {
+            "depths": (2,),
+            "n_problems": 1,
+            "n_scales": 2,
+            "n_draws": 1,
+            "n_measurements": 3,
+            "n_features": 4,
+            "sparsity": 3,
+        },
+    ],
+    "figure_1": [
+        FEW | {"seed": 7},
+        FEW | {"ratio": 1.0, "depth": 3},
+        FEW | {"n_measurements": 12, "n_features": 30, "sparsity": 8, "scale": 0.3},
+    ],
+    "figure_2": [
+        BRIEF | {"seed": 7, "starts": 2},
+        BRIEF | {"ratio": 1.0, "depth": 3, "scale": 0.5, "starts": 2},
+        BRIEF | {"n_measurements": 12, "n_features": 30, "sparsity": 8},
+    ],
+    "exact_limits": [
+        {"depth": 3, "seed": 1},
+        {"row": (1.0, -1.0), "start": (0.1, 0.4), "ratios": (0.1, 10.0)},
+        {"signed": False, "sparsity": 8, "scale": 2.0, "ratio": 100.0, "depth": 3},
+    ],
+    "potential": [
+        {"depths": (2.5,), "ratios": (0.01, 1.0), "n_points": 41, "start": [0.5, 0.1]},
+        {"columns": [1.0, -1.0], "n_points": 41, "depths": (2, 4), "t_end": 100.0},
+        {"columns": [2.0, 3.0], "n_points": 41, "ratios": (0.1,)},
+    ],
+    "convergence": [
+        {"columns": [1.0, 0.5], "depth": 3, "ratios": (0.1, 1.0), "seed": 7, "scale": 0.1},
+        {
+            "start": [0.3, 0.9],
+            "depth": 3,
+            "ratios": (0.3, 5.0),
+            "ratio": 2.0,
+            "random_depths": (4,),
+            "t_end": 100.0,
+        },
+        {"start": [0.01, 0.4], "ratios": (5.0,), "seed": 3, "n_measurements": 4, "sparsity": 1},
+    ],
+    "magnification": [
+        {
+            "seed": 9,
+            "depths": (2.5,),
+            "n_ratios": 3,
+            "n_random": 20,
+            "n_measured": 5,
+            "mean_depth": 3.0,
+        },
+        {"scale": 2.0, "n_ratios": 2, "n_random": 10, "n_measured": 3, "max_steps": 50},
+        {
+            "seed": 2,
+            "n_measurements": 5,
+            "n_features": 8,
+            "sparsity": 4,
+            "n_ratios": 2,
+            "n_random": 1,
+            "n_measured": 1,
+        },
+    ],
+    "robustness": [
+        {
+            "n_measurements": 10,
+            "n_features": 30,
+            "sparsity": 3,
+            "seed": 7,
+            "depths": (2.5,),
+            "ratios": (1.0, 0.05),
+            "n_lengths": 6,
+            "stall_ratios": (1.0,),
+            "n_problems": 1,
+            "stall_depths": (4,),
+            "n_grid": 10,
+            "every": 3,
+        },
+        {
+            "n_measurements": 12,
+            "n_features": 30,
+            "sparsity": 4,
+            "n_lengths": 5,
+            "depths": (4,),
+            "ratios": (10.0,),
+            "n_problems": 1,
+            "stall_ratios": (0.2,),
+            "stall_depths": (2.2,),
+            "n_grid": 6,
+            "every": 9,
+        },
+        {
+            "n_measurements": 8,
+            "n_features": 30,
+            "sparsity": 8,
+            "n_lengths": 4,
+            "ratios": (0.01,),
+            "n_problems": 1,
+            "stall_depths": (2,),
+            "n_grid": 8,
+            "every": 3,
+        },
+    ],
+    "ledger": [
+        {"samples": 1, "seed": 7, "n_starts": 3, "labels": ["prop-plain-descent", "prop-stall"]},
+        {
+            "samples": 2,
+            "label": "thm-magnification",
+            "problem_seed": 5,
+            "n_starts": 4,
+            "labels": ["prop-lp-certificate"],
+        },
+        {"samples": 1, "label": "prop-stall", "n_starts": 1, "labels": ["lem-rescaled-rate"]},
+    ],
+    "notation": [
+        {"seed": 7, "n_features": 30, "n_measurements": 10, "starts": 1, "depth": 2},
+        {"depth": 2.5, "ratio": 5.0, "scale": 2.0, "sparsity": 60, "n_steps": 20, "step": 0.5},
+        {"n_measurements": 5, "n_features": 6, "sparsity": 1, "depth": 6, "ratio": 0.01},
+    ],
+}
+
+
+def code_cells(chapter):
+    return [cell for cell in twins.read(CHAPTERS[chapter]).cells if cell.cell_type == "code"]
+
+
+def is_settings(cell):
+    return "settings" in cell.metadata.get("tags", [])
+
+
+def literals(cell):
+    """Return what a cell of settings assigns, by name; an error if it does more than that."""
+    assigned = {}
+    for line in ast.parse(cell.source).body:
+        assert isinstance(line, ast.Assign), ast.unparse(line)
+        values = ast.literal_eval(line.value)
+        (target,) = line.targets
+        names = [name.id for name in getattr(target, "elts", [target])]
+        assigned |= dict(zip(names, values if len(names) > 1 else [values], strict=True))
+    return assigned
+
+
+def rerun(chapter, changed):
+    """Run a chapter with some of its settings changed."""
+    space, left = {"__name__": "__main__"}, dict(changed)
+    with warnings.catch_warnings(), matplotlib.rc_context():
+        warnings.simplefilter("ignore")  # a reader sees these and goes on
+        for cell in code_cells(chapter):
+            exec(compile(cell.source, chapter, "exec"), space)
+            if is_settings(cell):
+                space |= {name: left.pop(name) for name in literals(cell) if name in left}
+            plt.close("all")
+    assert not left, f"no settings of {chapter}"
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_begins_with_its_settings(chapter):
+    first = code_cells(chapter)[0]
+    assert is_settings(first) and literals(first)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_no_cell_asserts(chapter):
+    """An assertion would end a changed notebook where `holds` says what is no longer so."""
+    for cell in code_cells(chapter):
+        assert not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))
+
+
+def test_each_chapter_is_rerun():
+    assert CHANGES.keys() == CHAPTERS.keys()
+    assert all(len(changes) == 3 for changes in CHANGES.values())
+
+
+@pytest.mark.parametrize(
+    ("chapter", "changed"),
+    [(chapter, changed) for chapter in CHANGES for changed in CHANGES[chapter]],
+    ids=str,
+)
+def test_a_changed_chapter_runs_to_the_end(chapter, changed):
+    rerun(chapter, changed)

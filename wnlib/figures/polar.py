@@ -1,0 +1,213 @@
+"""The figures of the chapter on polar coordinates: paths of two weights, and a trap.
+
+The trap is to integrate the equations of the length and the direction as they stand; nothing else
+uses them so, and so they stand here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from scipy.integrate import DOP853
+
+from wnlib._checks import Record
+from wnlib._types import Floats
+from wnlib.figures.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from wnlib.flows import WeightNormFlow, normalizes
+from wnlib.problems import Problem
+from wnlib.results import Trajectory
+
+GREY = "#999999"
+SHADES = (BLUE, GREEN, PURPLE, ORANGE, SKY)
+
+
+def draw_portrait(ax: Axes, paths: Sequence[Trajectory]) -> Axes:
+    """Draw the paths of two weights, from one start to the solutions of one equation.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    paths : sequence of Trajectory
+        Of one problem with a positive matrix of shape (1, 2), of one depth, from one start.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    problem, depth, start = paths[0].problem, paths[0].flow.depth, paths[0].initial
+    share = np.sin(np.linspace(0, np.pi / 2, 200)) ** 2
+    corners = (problem.b / problem.A)[0] ** (1 / depth)
+    solutions = corners[:, None] * np.array([share, share[::-1]]) ** (1 / depth)
+    angle = np.linspace(0, np.pi / 2, 200)
+    circle = np.linalg.norm(start) * np.array([np.cos(angle), np.sin(angle)])
+    ax.plot(*solutions, color=GREY, linewidth=6, alpha=0.5)
+    ax.plot(*circle, ":", color=GREY, linewidth=1.5)
+    shades = iter(SHADES * len(paths))
+    for path in paths:
+        if normalizes(path.flow):
+            color, style, label = next(shades), "-", rf"$\tilde\eta$ = {path.flow.ratio:g}"
+        else:
+            color, style, label = VERMILLION, "--", "plain flow"
+        ax.plot(*path.path.T, style, color=color, label=label)
+        ax.plot(*path.weights, "o", color=color, markersize=8, clip_on=False, zorder=3)
+    ax.plot(*start, "o", color="black", markersize=8)
+    size = 1.15 * max(corners.min(), *start, *(weight for path in paths for weight in path.weights))
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(0, size), ylim=(0, size), aspect="equal")
+    ax.legend(loc="upper right")
+    return ax
+
+
+def amplified(delta: float, radius: Floats, ratio: float) -> Floats:
+    """Return ``|v|^2 - 1`` by the formula of the trap: ``delta * exp((R(0) - R(t)) / ratio)``.
+
+    Parameters
+    ----------
+    delta : float
+        What it is at the first time.
+    radius : numpy.ndarray, shape (T,)
+        The length, whose square is ``R``.
+    ratio : float
+
+    Returns
+    -------
+    numpy.ndarray, shape (T,)
+        Infinite beyond the range of floats.
+    """
+    with np.errstate(over="ignore"):
+        return delta * np.exp((radius[0] ** 2 - radius**2) / ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class OffSphere(Record):
+    """Where the polar equations lead from a start off the unit sphere: see :func:`off_the_sphere`.
+
+    Attributes
+    ----------
+    delta : float
+        ``|v|^2 - 1`` at the start.
+    times : numpy.ndarray, shape (T,)
+        Those that were reached.
+    v : numpy.ndarray, shape (T, n_weights)
+    r : numpy.ndarray, shape (T,)
+    gave_up : bool
+        Whether the solver stopped before the last time that was asked for.
+    """
+
+    delta: float
+    times: Floats
+    v: Floats
+    r: Floats
+    gave_up: bool
+
+    @property
+    def off(self) -> Floats:
+        """``|v|^2 - 1`` at the times."""
+        return np.sum(self.v**2, axis=1) - 1
+
+    def predicted(self, ratio: float) -> Floats:
+        """Return what it is by the formula, from the length that this run itself has."""
+        return amplified(self.delta, self.r, ratio)
+
+
+def polar_velocity(
+    flow: WeightNormFlow, problem: Problem, v: Floats, r: float
+) -> tuple[Floats, float]:
+    """Return ``(v', r')`` by the polar equations, whatever the norm of ``v``.
+
+    On the unit sphere they are the flow; off it they are not: see ``eq-sphere-instability``.
+
+    Parameters
+    ----------
+    flow : WeightNormFlow
+    problem : Problem
+    v : array_like, shape (n_weights,)
+    r : float
+
+    Returns
+    -------
+    dv : numpy.ndarray, shape (n_weights,)
+    dr : float
+    """
+    L, h = flow.depth, flow.misfit(problem, r * v) @ problem.network_matrix
+    dr = -flow.ratio * r ** (L - 1) * (h @ v**L)
+    return -(r**L) * h * v ** (L - 1) - r * dr / flow.ratio * v, dr
+
+
+def off_the_sphere(
+    flow: WeightNormFlow,
+    problem: Problem,
+    x0: Floats,
+    delta: float,
+    times: Sequence[float] | Floats,
+    *,
+    max_steps: int = 20000,
+) -> OffSphere:
+    """Integrate the polar equations as they stand, from ``|v|^2 = 1 + delta``.
+
+    Parameters
+    ----------
+    flow : WeightNormFlow
+    problem : Problem
+    x0 : array_like, shape (n_weights,)
+    delta : float
+    times : array_like, shape (T,)
+        Increasing and positive.
+    max_steps : int
+        Of the Runge-Kutta method of order 8.
+
+    Returns
+    -------
+    OffSphere
+        At those of time zero and the given ones that the solver reached.
+    """
+    r0 = np.linalg.norm(x0)
+    start = np.append(x0 / r0 * np.sqrt(1 + delta), r0)
+
+    def velocity(_: float, state: Floats) -> Floats:
+        return np.append(*polar_velocity(flow, problem, state[:-1], state[-1]))
+
+    reached, states = [0.0], [start]
+    with np.errstate(all="ignore"):  # it may explode: that is what is to be seen
+        solver = DOP853(velocity, 0, start, times[-1], rtol=1e-12, atol=1e-14)
+        for _ in range(max_steps):
+            if solver.status != "running":
+                break
+            solver.step()
+            passed = [t for t in times if solver.t_old < t <= solver.t]
+            if passed:
+                states += list(solver.dense_output()(passed).T)
+                reached += passed
+    path, gave_up = np.array(states), solver.status != "finished"
+    return OffSphere(delta, np.array(reached), path[:, :-1], path[:, -1], gave_up)
+
+
+def draw_instability(ax: Axes, runs: Sequence[OffSphere], exact: Trajectory) -> Axes:
+    """Draw how far the direction is from the unit sphere, and how far it was predicted to be.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : sequence of OffSphere
+    exact : Trajectory
+        Of the flow itself.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    looks = iter([(VERMILLION, 4), (BLUE, 2)] * len(runs))
+    for run in runs:
+        color, width = next(looks)
+        off = np.abs(run.off)
+        label = f"from {run.delta:+.0e}".replace("-", "−")
+        ax.loglog(run.times[1:], off[1:], color=color, linewidth=width, label=label)
+        if run.gave_up:
+            ax.plot(run.times[-1], off[-1], "X", color=color, markersize=12)
+    size = abs(runs[0].delta)
+    if normalizes(exact.flow):
+        predicted = amplified(size, exact.radius_path, exact.flow.ratio)[1:]
+        ax.loglog(exact.times[1:], predicted, "--", color="black", linewidth=1.5, label="predicted")
+    ax.set(xlabel="time $t$", ylabel=r"$|\,\|v\|^2 - 1\,|$", ylim=(size / 2, 30))
+    ax.legend(loc="upper left")
+    return ax

@@ -1,0 +1,461 @@
+"""Figures of the chapters on weight normalization: what they show, and how it is drawn.
+
+What is computed here takes any problem and any setting: where a flow does not arrive there is a NaN
+or nothing in its place, so that a chapter can be run again with other numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from wnlib._checks import Record
+from wnlib._types import Bools, Floats, Integers
+from wnlib.figures.plotting import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+)
+from wnlib.flows import Flow, PlainFlow, WeightNormFlow, normalizes
+from wnlib.l1.linear_program import min_l1
+from wnlib.problems import Problem, initial_weights, sparse_problem
+from wnlib.results import Limit, Status, Trajectory
+from wnlib.roads._stalling import rules_out_stall, stalls
+from wnlib.roads.integrate import integrate
+from wnlib.roads.limit import limit
+from wnlib.theory import invariants, potentials
+
+GREY = "#999999"
+LOOKS = ("-", "--", "-.", ":")
+SHADES = (BLUE, GREEN, PURPLE, ORANGE, SKY)
+
+
+@dataclass(frozen=True, eq=False)
+class Valley(Record):
+    """A divergence from the start over a segment of solutions, and where the flow ends.
+
+    Attributes
+    ----------
+    ends : numpy.ndarray, shape (2, 2)
+        The solutions at the ends of the segment.
+    share : numpy.ndarray, shape (n_points,)
+        Position on the segment: 0 at its first end, 1 at its second.
+    height : numpy.ndarray, shape (n_points,)
+        The divergence, scaled to [0, 1].
+    bottom : float
+        Where it is least.
+    end : float
+        Where the trained weights end; NaN if they do not arrive.
+    """
+
+    ends: Floats
+    share: Floats
+    height: Floats
+    bottom: float
+    end: float
+
+
+def valley(flow: Flow, problem: Problem, x0: Floats, t_end: float, n_points: int = 201) -> Valley:
+    """Compute the divergence from a start over a segment of solutions of two weights.
+
+    Parameters
+    ----------
+    flow : PlainFlow or WeightNormFlow
+    problem : Problem
+        Of one measurement and two weights. If both columns have the sign of ``b``, the segment is
+        that of all solutions; if one has, it begins at the shortest one.
+    x0 : numpy.ndarray, shape (2,)
+    t_end : float
+        How long to follow the trained weights.
+    n_points : int
+
+    Returns
+    -------
+    Valley
+        All of NaN if there is no solution.
+    """
+    ends, share = _solutions(problem), np.linspace(0, 1, n_points)
+    if ends is None:
+        nothing = np.full(n_points, np.nan)
+        return Valley(np.full((2, 2), np.nan), share, nothing, np.nan, np.nan)
+    points = ends[0] + share[:, None] * (ends[1] - ends[0])
+    unit = float(x0 @ x0)
+    height = np.array([potentials.divergence(flow, z, np.log(x0), unit=unit) for z in points])
+    height = height - height.min()
+    run = integrate(flow, problem, x0, t_end, form="weights", residual_tol=1e-9)
+    step = ends[1] - ends[0]
+    end = (run.effective - ends[0]) @ step / (step @ step) if run.residual < 1e-6 else np.nan
+    return Valley(ends, share, height / (height.max() or 1.0), share[height.argmin()], end)
+
+
+def _solutions(problem: Problem) -> Floats | None:
+    """Return two solutions of one measurement of two weights, or None: the ends of a segment."""
+    a, b = problem.A[0], problem.b[0]
+    corners = [b / a[n] * np.eye(2)[n] for n in range(2) if a[n] * b > 0]
+    if not corners:
+        return None
+    along = np.abs(a[::-1]) / np.linalg.norm(a)  # in the kernel, if one column opposes the other
+    return np.array(corners if len(corners) == 2 else [corners[0], corners[0] + 2 * abs(b) * along])
+
+
+def draw_valleys(ax: Axes, valleys: dict[Flow, Valley]) -> Axes:
+    """Draw valleys, a dict by flow, each with a dot where the flow ends."""
+    shades = iter(SHADES)
+    for flow, found in valleys.items():
+        if normalizes(flow):
+            color, width, label = next(shades, GREY), 2.0, rf"$\tilde\eta$ = {flow.ratio:g}"
+        else:
+            color, width, label = BLACK, 1.5, "plain flow"
+        ax.plot(found.share, found.height, color=color, lw=width, label=label)
+        bottom = np.interp(found.end, found.share, found.height)
+        ax.plot(found.end, bottom, "o", color=color, ms=8, clip_on=False, zorder=3)
+        ax.set(title=f"$L = {flow.depth:g}$", xlabel="position on $S_+$")
+        ends = [f"({end[0]:.3g}, {end[1]:.3g})" for end in found.ends]
+    first, last = ax.set_xticks([0, 1], ends)
+    first.label1.set_horizontalalignment("left")
+    last.label1.set_horizontalalignment("right")
+    return ax
+
+
+def draw_paths(ax: Axes, problem: Problem, runs: Sequence[Trajectory]) -> Axes:
+    """Draw paths of two weights, and the curve of the solutions of one measurement."""
+    reach = 1.05 * max(1.2, *(run.path.max() for run in runs))
+    x, y = np.meshgrid(np.linspace(0, reach, 200), np.linspace(0, reach, 200))
+    L = runs[0].flow.depth
+    product = problem.A[0, 0] * x**L + problem.A[0, 1] * y**L
+    ax.contour(x, y, product, levels=[problem.b[0]], colors=[GREY], linewidths=6, alpha=0.5)
+    for run, color in zip(runs, SHADES, strict=False):
+        look = "--" if run.status is Status.STALLED else "-"
+        label = rf"$\tilde\eta$ = {run.flow.ratio:g}" if normalizes(run.flow) else "plain flow"
+        ax.plot(*run.path.T, look, color=color, label=label)
+    ax.plot(*runs[0].path[0], "o", color=BLACK, ms=8, zorder=3)
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(0, reach), ylim=(0, reach), aspect="equal")
+    ax.legend(loc="upper right", fontsize=9)
+    return ax
+
+
+def draw_divergences(ax: Axes, runs: Sequence[Trajectory]) -> Axes:
+    """Draw the divergence from three solutions along two flows: that arrives last, and that stalls.
+
+    The solutions are the limit of the first and, if the problem has them, two longer ones.
+    """
+    arrived = [run for run in runs if run.status is Status.CONVERGED]
+    if not arrived:
+        return ax
+    kept = [arrived[-1], *[run for run in runs if run.status is Status.STALLED][:1]]
+    z = kept[0].stacked
+    kernel = np.linalg.svd(kept[0].problem.network_matrix)[2][-1]
+    kernel = np.abs(kernel) if (kernel > 0).all() or (kernel < 0).all() else 0 * kernel
+    for run, look in zip(kept, LOOKS, strict=False):
+        for factor, color in zip((0, 0.5, 1), SHADES, strict=False):
+            point = z + factor * kernel
+            values: Any = potentials.divergence(
+                run.flow, point, np.log(np.maximum(run.path, 1e-300))
+            )
+            label = f"({point[0]:.2f}, {point[1]:.2f})" if run is kept[0] else None
+            ax.plot(run.times[1:], values[1:], look, color=color, label=label)
+    ax.set(xscale="log", xlabel="time $t$", ylabel=r"$D_\Psi(z, \tilde x(t))$")
+    ax.set_ylim(0, 1.4 * ax.get_ylim()[1])
+    settled = kept[0].times[np.argmax(np.asarray(kept[0].residual_path) < 1e-3)]
+    ax.set_xlim(kept[0].times[1], 100 * max(settled, kept[0].times[1]))
+    ax.legend(loc="upper right", fontsize=9, title="$z$", title_fontsize=9)
+    return ax
+
+
+def trained(
+    flow: Flow, problem: Problem, x0: Floats, max_steps: int = 2000, tol: float = 1e-9
+) -> Trajectory:
+    """Follow the trained weights to a solution: by a road that knows no invariant."""
+    rtol = max(1e-8, tol)
+    return integrate(
+        flow,
+        problem,
+        x0,
+        1e14,
+        form="weights",
+        residual_tol=tol,
+        rtol=rtol,
+        max_steps=max_steps,
+    )
+
+
+def log_rho_of(run: Trajectory) -> tuple[float, float]:
+    """Return ``log rho`` of a run of weights, as measured and as predicted from the lengths.
+
+    Returns
+    -------
+    fitted, predicted : float
+        NaN if the run did not arrive, or if a weight has left the range of floats.
+    """
+    x0, x = run.path[0], run.weights
+    if run.status is not Status.CONVERGED or not (x > 0).all():
+        return np.nan, np.nan
+    fitted = invariants.fitted_log_rho(run.problem, run.flow.depth, x0, x)
+    return fitted, float(invariants.log_rho(run.flow, x0, x))
+
+
+def draw_log_rho(ax: Axes, inverse: dict[float, Floats], lines: dict[float, Any]) -> Axes:
+    """Draw ``log rho`` over inverse ratios: by depth, what is fitted, predicted, and a bound."""
+    for depth, color in zip(lines, (BLUE, VERMILLION, GREEN), strict=False):
+        fitted, predicted, bound = lines[depth]
+        ax.plot(inverse[depth], predicted, color=color, label=f"predicted, $L = {depth}$")
+        ax.plot(inverse[depth], fitted, "o", color=color, mfc="white", label="measured")
+        ax.plot(inverse[depth], bound, "--", color=color, lw=1.2)
+    ax.set(xlabel=r"$1/\tilde\eta$", ylabel=r"$\log\rho$")
+    ax.legend()
+    return ax
+
+
+def random_limits(number: int, seed: int, depth: float) -> list[tuple[Limit, Floats]]:
+    """Draw random problems, ratios and starts of all sizes; return the limits that exist.
+
+    Parameters
+    ----------
+    number : int
+        How many to draw.
+    seed : int
+    depth : float
+
+    Returns
+    -------
+    list of (Limit, numpy.ndarray)
+        The exact limit, and the start it belongs to.
+    """
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(number):
+        M = int(rng.integers(3, 6))
+        N, sparsity = int(rng.integers(M + 2, 3 * M)), int(rng.integers(1, M + 1))
+        problem = sparse_problem(M, N, sparsity, rng, signed=bool(rng.integers(2)))
+        x0 = initial_weights(problem, 1.0, rng)
+        R0 = 10 ** rng.uniform(-1.5, 2)
+        flow = WeightNormFlow(depth, R0 * 10 ** rng.uniform(-1.5, 2))
+        x0 = x0 * np.sqrt(R0 / (x0 @ x0))
+        end = limit(flow, problem, x0)
+        if end.status is Status.CONVERGED:
+            found.append((end, x0))
+    return found
+
+
+def draw_log_mean(ax: Axes, drawn: Sequence[tuple[Limit, Floats]]) -> Axes:
+    """Draw limits in the plane of the two squared lengths, over the ratio, by the sign of log rho.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    drawn : list of (Limit, numpy.ndarray)
+        As :func:`random_limits` returns it.
+    """
+    points = [
+        (x @ x / end.flow.ratio, end.radius**2 / end.flow.ratio)
+        for end, x in drawn
+        if normalizes(end.flow)
+    ]
+    first, last = np.array(points).reshape(-1, 2).T
+    grown = np.array([end.log_rho > 0 for end, _ in drawn], dtype=bool)
+    ax.loglog(first[grown], last[grown], "o", color=BLUE, label=r"$\rho > 1$")
+    ax.loglog(first[~grown], last[~grown], "x", color=ORANGE, label=r"$\rho < 1$")
+    grid = np.geomspace(1e-3, 1e3, 400)
+    x, y = np.meshgrid(grid, grid)
+    ax.contour(x, y, invariants.logarithmic_mean(x, y), levels=[1.0], colors=BLACK)
+    ax.plot(grid, grid, color=BLACK, lw=1)
+    ax.set(xlabel=r"$R_0/\tilde\eta$", ylabel=r"$R_\infty/\tilde\eta$")
+    if drawn:
+        ax.set(xlim=(first.min() / 2, first.max() * 2), ylim=(last.min() / 2, last.max() * 2))
+    ax.legend(loc="upper left")
+    return ax
+
+
+@dataclass(frozen=True, eq=False)
+class RobustRange(Record):
+    """Errors of the exact limits from starts of equal entries, of growing length.
+
+    Attributes
+    ----------
+    shares : numpy.ndarray, shape (T,)
+        Squared lengths of the starts over that which the weights have at the sparse solution.
+    errors : dict of numpy.ndarray, shape (T,)
+        Relative error of the limit, by flow; NaN where there is none.
+    kept : dict of numpy.ndarray, shape (T,)
+        ``R_inf / R_0``, by flow.
+    """
+
+    shares: Floats
+    errors: dict[Flow, Floats]
+    kept: dict[Flow, Floats]
+
+
+def robust_range(
+    problem: Problem, depths: Sequence[float], ratios: Sequence[float], shares: Floats
+) -> RobustRange:
+    """Compute the errors of the exact limits over the length of the start, for both flows.
+
+    Parameters
+    ----------
+    problem : Problem
+        With a signal.
+    depths, ratios : sequence of float
+    shares : numpy.ndarray, shape (T,)
+        Squared lengths of the starts, in units of ``sum z^{2/L}`` at the smallest l1 norm.
+
+    Returns
+    -------
+    RobustRange
+    """
+    errors, kept, z = {}, {}, problem.split(min_l1(problem).z)
+    for depth in depths:
+        squared = shares * np.sum(z ** (2 / depth))
+        starts = np.sqrt(squared / problem.n_weights)[:, None] * np.ones(problem.n_weights)
+        for flow in PlainFlow(depth), *(WeightNormFlow(depth, ratio) for ratio in ratios):
+            ends = limit(flow, problem, starts)
+            arrived = np.array([status is Status.CONVERGED for status in ends.status])
+            errors[flow] = np.where(arrived, problem.error(ends.effective), np.nan)
+            kept[flow] = np.where(arrived, ends.radius**2 / squared, np.nan)
+    return RobustRange(shares, errors, kept)
+
+
+def draw_robust_range(axes: Sequence[Axes], found: RobustRange) -> Sequence[Axes]:
+    """Draw a :class:`RobustRange`, one ``Axes`` a depth."""
+    depths = list(dict.fromkeys(flow.depth for flow in found.errors))
+    for ax, depth in zip(axes, depths, strict=True):
+        styles = iter(zip(LOOKS, (SKY, BLUE, GREEN, PURPLE), strict=True))
+        for flow in (flow for flow in found.errors if flow.depth == depth):
+            error = np.maximum(found.errors[flow], 1e-15)
+            if not normalizes(flow):
+                ax.loglog(found.shares, error, color=BLACK, lw=1.5, label="plain")
+                continue
+            look, shade = next(styles, ("-", GREY))
+            label = rf"$\tilde\eta$ = {flow.ratio:g}"
+            ax.loglog(found.shares, error, look, color=shade, label=label)
+        ax.axvline(1, color="#666666", ls="--", lw=1)
+        ax.set(title=f"$L = {depth:g}$", ylim=(5e-16, 5), xlabel=r"$R_0\,/\,\sum (z^*)^{2/L}$")
+    axes[0].set_ylabel("relative error")
+    axes[-1].legend(loc=(0.02, 0.2), fontsize=10)
+    return axes
+
+
+def largest_stall(
+    flow: Flow, problem: Problem, v0: Floats, low: float, high: float, n_steps: int = 12
+) -> float:
+    """Find the largest squared radius that stalls, of a direction, by bisection.
+
+    Parameters
+    ----------
+    flow : WeightNormFlow
+    problem : Problem
+    v0 : numpy.ndarray, shape (n_weights,)
+        Direction of the starts.
+    low, high : float
+        Squared radii; from the first the flow should stall, from the second not.
+    n_steps : int
+
+    Returns
+    -------
+    float
+        NaN if the two are not as they should be, or it cannot be decided.
+    """
+    unit = v0 / np.linalg.norm(v0)
+
+    def answer(R0: float) -> bool | None:
+        try:
+            return stalls(flow, problem, np.sqrt(R0) * unit)
+        except RuntimeError:  # undecided: so near that the errors of following it matter
+            return None
+
+    if answer(low) is not True or answer(high) is not False:
+        return np.nan
+    for _ in range(n_steps):
+        middle = (low + high) / 2
+        if (stalled := answer(middle)) is None:
+            break
+        low, high = (middle, high) if stalled else (low, middle)
+    return (low + high) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class StallMap(Record):
+    """Which starts of two opposed columns stall, and which two criteria say so beforehand.
+
+    Attributes
+    ----------
+    share : numpy.ndarray, shape (S,)
+        ``v_{0,1}^2``: the part of the squared length that the first weight has.
+    R0 : numpy.ndarray, shape (T,)
+        Squared length of the start, over the ratio.
+    stalls : numpy.ndarray of bool, shape (T, S)
+        Whether the flow stalls, on a coarse part of the grid: ``stalls[i, j]`` belongs to
+        ``R0[rows[i]]`` and ``share[columns[j]]``.
+    rows, columns : numpy.ndarray of int
+    by_loss, by_divergence : numpy.ndarray of bool, shape (T, S)
+        Whether the loss of zero weights, or the divergence from a solution, rules a stall out.
+    """
+
+    share: Floats
+    R0: Floats
+    stalls: Bools
+    rows: Integers
+    columns: Integers
+    by_loss: Bools
+    by_divergence: Bools
+
+
+def stall_map(
+    flow: WeightNormFlow,
+    problem: Problem,
+    solutions: Floats,
+    share: Floats,
+    R0: Floats,
+    every: int,
+) -> StallMap:
+    """Compute a :class:`StallMap`.
+
+    Parameters
+    ----------
+    flow : WeightNormFlow
+    problem : Problem
+        Of two weights.
+    solutions : numpy.ndarray, shape (k, 2)
+        Solutions to try in the criterion of the divergence.
+    share, R0 : numpy.ndarray
+        The grid; ``R0`` in units of the ratio.
+    every : int
+        The flow itself is asked at each so many points of the grid, in either direction.
+    """
+    shape = len(R0), len(share)
+    by_loss, by_divergence = np.zeros(shape, bool), np.zeros(shape, bool)
+    v = np.sqrt(np.stack([share, 1 - share], axis=1))
+    for i, squared in enumerate(R0 * flow.ratio):
+        starts = np.sqrt(squared) * v
+        by_loss[i] = np.linalg.norm(flow.misfit(problem, starts), axis=-1) <= np.linalg.norm(
+            problem.b
+        )
+        by_divergence[i] = [any(rules_out_stall(flow, x0, z) for z in solutions) for x0 in starts]
+    rows, columns = (np.arange(min(every // 2, n - 1), n, every) for n in shape)
+    asked = [
+        [_stalls(flow, problem, np.sqrt(R0[i] * flow.ratio) * v[j]) for j in columns] for i in rows
+    ]
+    return StallMap(share, R0, np.array(asked), rows, columns, by_loss, by_divergence)
+
+
+def _stalls(flow: Flow, problem: Problem, x0: Floats) -> bool:
+    try:
+        return stalls(flow, problem, x0)
+    except RuntimeError:
+        return False
+
+
+def draw_stall_map(ax: Axes, found: StallMap) -> Axes:
+    """Draw a :class:`StallMap`: two regions without a stall, and what the flow does."""
+    x, y = np.meshgrid(found.share, found.R0)
+    ax.contourf(x, y, found.by_divergence, levels=[0.5, 1.5], colors=[SKY], alpha=0.5)
+    ax.contourf(x, y, found.by_loss, levels=[0.5, 1.5], colors=["none"], hatches=["///"])
+    x, y = np.meshgrid(found.share[found.columns], found.R0[found.rows])
+    ax.plot(x[found.stalls], y[found.stalls], "x", color=VERMILLION, label="stalls")
+    ax.plot(x[~found.stalls], y[~found.stalls], ".", color=BLUE, label="converges")
+    ax.set(yscale="log", xlabel="$v_{0,1}^2$", ylim=(found.R0[0], found.R0[-1]))
+    return ax
