@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from helpers import random_instance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wnlib as wn
-from wnlib.claims.instances import KINDS, random_instance, random_problem
+from wnlib.claims.instances import KINDS, random_problem
 from wnlib.l1 import linear_program
 from wnlib.roads import _plain_limits, _stalling
 from wnlib.theory import invariants
@@ -338,3 +339,14 @@ def test_the_rank_does_not_hang_on_the_units_of_columns(b):
     end = wn.limit(wn.PlainFlow(2), problem, [0.1, 0.1])
     assert end.status == wn.Status.CONVERGED
     assert end.effective == pytest.approx([b[0] / 1e16, b[1] - b[0]], rel=1e-12)
+
+
+@pytest.mark.parametrize("depth", [2.0005, 2.002, 2.01])
+def test_depths_near_two(depth):
+    """There rounding is magnified by 1/gamma, and Newton steps gain a little for ever."""
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(rng, "gaussian")
+        x0 = 0.5 * np.exp(rng.uniform(-0.5, 0.5, problem.n_weights))
+        end = wn.limit(wn.WeightNormFlow(depth, 1.0), problem, x0)
+        assert end.status in (wn.Status.CONVERGED, wn.Status.STALLED), end.message
