@@ -88,6 +88,7 @@ def test_no_bound_without_its_hypothesis(depth, threshold):
     for Q, applies in [(threshold * 1.01, True), (threshold * 0.99, False)]:
         assert bounds.excess_hypothesis(depth, x0, Q) == applies
         assert np.isfinite(bounds.excess_bound(depth, x0, Q)) == applies
+        assert np.isfinite(bounds.best_excess_bound(depth, x0, Q)) == applies
     assert np.isnan(bounds.excess_bound(depth, x0, 1.0, log_rho=-1e4))
     # magnification brings the hypothesis back
     assert bounds.excess_hypothesis(depth, x0, threshold * 0.99, log_rho=0.1)
@@ -221,6 +222,10 @@ def test_small_ratio_bound_by_hand():
         (lambda: bounds.excess_bound(2, [0.1, 0.1], 0.0), "Q must be positive"),
         (lambda: bounds.excess_bound(1.5, [0.1, 0.1], 1.0), "depth must be at least 2"),
         (lambda: bounds.log_rho_lower_bound(WeightNormFlow(2, 1), [0.1], -1.0), "Q must be"),
+        (
+            lambda: bounds.small_ratio_bound(WeightNormFlow(3, 1), [0.1, 0.1], [-1.0, 1.0]),
+            "shortest must not have a negative entry",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):
@@ -228,7 +233,22 @@ def test_bad_input_is_named(call, message):
         call()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((2, 3), ValueError, "depth must be greater than 2"),
+        ((3, 1), ValueError, "N must be at least 2; got 1"),
+        ((3, 2.5), TypeError, "N must be an integer"),
+    ],
+)
+def test_mistakes_of_crowding_are_named(arguments, error, words):
+    with pytest.raises(error, match=words):
+        bounds.crowding(*arguments)
+
+
 def test_bounds_of_weight_normalization_ask_for_it():
     for bound in bounds.log_rho_lower_bound, bounds.small_ratio_bound:
         with pytest.raises(TypeError, match="flow must be a WeightNormFlow"):
-            bound(PlainFlow(2), [0.1], [1.0])
+            bound(PlainFlow(2), [0.1], 1.0)
+        with pytest.raises(TypeError, match="flow must be PlainFlow"):
+            bound("flow", [0.1], 1.0)

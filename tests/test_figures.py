@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import wnlib as wn
-from wnlib.figures import figure_1, figure_2
-from wnlib.l1.certificates import fuchs_certificate
+from wnlib.figures import figure_1, figure_2, two_weights
+from wnlib.l1.certificates import fuchs_certificate, off_support
+from wnlib.theory.law import arrival_estimate, best_of_length, last_stretch, small_ratio_law
 
 PROBLEM = wn.sparse_problem(20, 40, sparsity=3, seed=0)
 GD, WN = FLOWS = wn.PlainFlow(2), wn.WeightNormFlow(2, 0.1)
@@ -17,7 +18,7 @@ CROWDED = wn.sparse_problem(3, 8, sparsity=6, seed=0)  # more columns on the sup
 
 @pytest.fixture(scope="module")
 def scan():
-    return figure_1.compute(PROBLEM, FLOWS, XI, SCALES, step=0.01, n_steps=200)
+    return figure_1.compute(FLOWS, PROBLEM, XI, SCALES, step=0.01, n_steps=200)
 
 
 @pytest.fixture
@@ -43,12 +44,12 @@ def test_a_scan_keeps_scales_and_starts_apart(scan):
 def test_at_the_wall_a_start_is_as_long_as_the_signal(scan):
     assert scan.shortest == pytest.approx(PROBLEM.signal.sum())
     assert np.mean(((scan.wall * XI) ** 2).sum(axis=1)) == pytest.approx(scan.shortest)
-    deep = figure_1.compute(PROBLEM, [wn.PlainFlow(4)], XI, SCALES, step=0.01, n_steps=10)
+    deep = figure_1.compute([wn.PlainFlow(4)], PROBLEM, XI, SCALES, step=0.01, n_steps=10)
     assert deep.shortest == pytest.approx(np.sqrt(PROBLEM.signal).sum())
 
 
 def test_a_run_that_broke_off_has_no_error():
-    wild = figure_1.compute(PROBLEM, FLOWS, 10 * XI, SCALES, step=0.1, n_steps=100, every=1)
+    wild = figure_1.compute(FLOWS, PROBLEM, 10 * XI, SCALES, step=0.1, n_steps=100, every=1)
     broken = np.isin(wild.steps.results[WN].status, figure_1.BROKEN).reshape(len(SCALES), -1)
     assert broken.any() and np.array_equal(np.isnan(wild.steps.errors(WN)), broken)
     assert np.isfinite(wild.limits.errors(WN)).all()
@@ -101,27 +102,27 @@ def test_arrival_estimate_is_its_formula():
     x0, y = 0.1 * XI[0], fuchs_certificate(PROBLEM)
     off, Q, R0 = PROBLEM.signal == 0, PROBLEM.signal.sum(), (0.1 * XI[0]) @ (0.1 * XI[0])
     f = (PROBLEM.A.T @ y)[off]
-    np.testing.assert_allclose(figure_1.off_support(PROBLEM), f)
+    np.testing.assert_allclose(off_support(PROBLEM), f)
     left = Q * x0[off] ** 2 / R0 * np.exp(-(Q - R0) / 0.1 * (1 - f))
     expected = np.linalg.norm(left) / np.linalg.norm(PROBLEM.signal)
-    assert figure_1.arrival_estimate(PROBLEM, WN, x0) == pytest.approx(expected)
+    assert arrival_estimate(WN, PROBLEM, x0) == pytest.approx(expected)
 
 
 def test_without_an_estimate_there_is_nan():
     x0 = 0.1 * XI[0]
-    assert np.isnan(figure_1.arrival_estimate(PROBLEM, wn.WeightNormFlow(3, 0.1), x0))
-    assert np.isnan(figure_1.off_support(CROWDED)).all()
-    assert np.isnan(figure_1.arrival_estimate(CROWDED, WN, np.full(8, 0.1)))
+    assert np.isnan(arrival_estimate(wn.WeightNormFlow(3, 0.1), PROBLEM, x0))
+    assert np.isnan(off_support(CROWDED)).all()
+    assert np.isnan(arrival_estimate(WN, CROWDED, np.full(8, 0.1)))
 
 
 def test_compare_goes_both_roads():
-    pair = figure_1.compare(PROBLEM, FLOWS, 0.1 * XI[0], t_end=20.0)
+    pair = figure_1.compare(FLOWS, PROBLEM, 0.1 * XI[0], t_end=20.0)
     for flow, limit, reached in zip(FLOWS, pair.limits, pair.reached, strict=True):
         alone = wn.integrate(flow, PROBLEM, 0.1 * XI[0], t_end=20.0, rtol=1e-10)
         assert reached == pytest.approx(PROBLEM.error(alone.effective), rel=1e-4)
         assert limit == PROBLEM.error(wn.limit(flow, PROBLEM, 0.1 * XI[0]).effective)
     np.testing.assert_allclose(pair.factors[1], pair.reached[0] / pair.reached[1])
-    assert pair.max_f == figure_1.off_support(PROBLEM).max()
+    assert pair.max_f == off_support(PROBLEM).max()
 
 
 def test_numbers_in_words():
@@ -132,12 +133,12 @@ def test_numbers_in_words():
 
 @pytest.fixture(scope="module")
 def law():
-    return figure_2.law(PROBLEM, 0.2, n=400)
+    return small_ratio_law(PROBLEM, 0.2, n=400)
 
 
 def test_best_satisfies_its_conditions():
     allowed = np.arange(40) != np.flatnonzero(PROBLEM.signal)[0]
-    z, h = figure_2.best(PROBLEM, allowed, R := 0.7 * PROBLEM.signal.sum())
+    z, h = best_of_length(PROBLEM, allowed, R := 0.7 * PROBLEM.signal.sum())
     c = -h @ z / R
     assert z.sum() == pytest.approx(R, rel=1e-5) and (z[~allowed] == 0).all() and z.min() == 0
     np.testing.assert_allclose(h[z > 0], -c, rtol=1e-5)
@@ -145,7 +146,7 @@ def test_best_satisfies_its_conditions():
 
 
 def test_last_stretch_is_what_the_law_ends_with(law):
-    end, on = figure_2.last_stretch(PROBLEM), PROBLEM.signal > 0
+    end, on = last_stretch(PROBLEM), PROBLEM.signal > 0
     A_S, Q = PROBLEM.A[:, on], PROBLEM.signal.sum()
     np.testing.assert_allclose(A_S.T @ A_S @ end.w, 1)
     assert end.y2 == pytest.approx(end.w.sum()) and end.max_f < 1
@@ -160,29 +161,56 @@ def test_last_stretch_is_what_the_law_ends_with(law):
 
 def test_the_law_takes_the_time_of_its_equation(law):
     t, (i, j) = law.times(0.1), (law.complete + 1, len(law.R) - 100)
-    Q, rate = PROBLEM.signal.sum(), figure_2.last_stretch(PROBLEM).rate(0.1)
+    Q, rate = PROBLEM.signal.sum(), last_stretch(PROBLEM).rate(0.1)
     logit = np.log(law.R / (Q - law.R))
     assert t[0] == 0 and t[j] - t[i] == pytest.approx((logit[j] - logit[i]) / rate, rel=1e-2)
     np.testing.assert_allclose(law.times(0.2), t / 2)
 
 
 def test_the_flow_follows_the_law(law):
-    R, c = figure_2.clocked(PROBLEM, 0.01, np.full(40, np.sqrt(0.2 / 40)), n=200)
+    R, c = figure_2.clocked(
+        wn.WeightNormFlow(2, 0.01), PROBLEM, np.full(40, np.sqrt(0.2 / 40)), n=200
+    )
     at = np.array([0.3, 0.5, 0.8]) * PROBLEM.signal.sum()
     np.testing.assert_allclose(np.interp(at, R, c), np.interp(at, law.R, law.c), rtol=0.05)
 
 
 def test_measured_rate_is_the_predicted_one():
     x0 = np.full(40, 0.07)
-    rate = figure_2.measured_rate(PROBLEM, 0.05, x0)
-    assert rate == pytest.approx(figure_2.last_stretch(PROBLEM).rate(0.05), rel=0.02)
-    assert np.isnan(figure_2.measured_rate(PROBLEM, 0.05, x0, t_end=0.2))
+    flow = wn.WeightNormFlow(2, 0.05)
+    rate = figure_2.measured_rate(flow, PROBLEM, x0)
+    assert rate == pytest.approx(last_stretch(PROBLEM).rate(0.05), rel=0.02)
+    assert np.isnan(figure_2.measured_rate(flow, PROBLEM, x0, t_end=0.2))
+
+
+def test_what_is_measured_of_the_law_is_of_depth_two():
+    for measured in figure_2.clocked, figure_2.measured_rate:
+        with pytest.raises(ValueError, match="flow must have depth 2"):
+            measured(wn.WeightNormFlow(3, 0.1), PROBLEM, np.full(40, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("row", "ends"),
+    [
+        ([2.0, 0.5], [[0.5, 0.0], [0.0, 2.0]]),
+        ([3.0, -4.0], [[1 / 3, 0.0], [1 / 3 + 1.6, 1.2]]),
+        ([-3.0, 4.0], [[0.0, 0.25], [1.6, 0.25 + 1.2]]),
+        ([-1.0, 0.0], [[np.nan] * 2] * 2),
+    ],
+)
+def test_solutions_of_two_weights(row, ends):
+    """All of them, or a ray from the shortest one; or none."""
+    problem, share = wn.Problem([row], [1.0]), np.array([0.0, 1.0, 0.3])
+    z = two_weights.solutions(problem, share)
+    np.testing.assert_allclose(z[:2], ends)
+    np.testing.assert_allclose(z @ row, 1 + 0 * z.sum(axis=1))
+    np.testing.assert_allclose(z[2], 0.7 * z[0] + 0.3 * z[1])
 
 
 def test_a_law_needs_a_short_start_and_no_certificate():
     with pytest.raises(ValueError, match="between 0 and"):
-        figure_2.law(PROBLEM, PROBLEM.signal.sum())
-    end, path = figure_2.last_stretch(CROWDED), figure_2.law(CROWDED, 0.1, n=50)
+        small_ratio_law(PROBLEM, PROBLEM.signal.sum())
+    end, path = last_stretch(CROWDED), small_ratio_law(CROWDED, 0.1, n=50)
     assert np.isnan([end.y2, end.R_S, end.max_f, end.rate(0.1)]).all() and np.isnan(path.R_1)
 
 

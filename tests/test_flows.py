@@ -166,3 +166,16 @@ def test_a_flow_must_say_how_it_moves():
 def test_the_mirror_form_refuses_a_motion_that_it_does_not_know():
     with pytest.raises(TypeError, match="Half has no mirror form"):
         wn.integrate(Half(2), PROBLEM, X0, 1.0)
+
+
+def test_squared_radius_is_that_of_the_weights():
+    x = np.random.default_rng(0).uniform(0.1, 2, (4, 3, 6))
+    for depth in (2, 2.5, 7):
+        np.testing.assert_allclose(flows.squared_radius(x**depth, depth), np.sum(x**2, axis=-1))
+
+
+def test_omega_is_the_rate_of_kappa():
+    """``(r kappa)^{-(L-2)} = e^{-omega r^2}``."""
+    for flow in OURS[2:]:
+        logs = (2 - flow.depth) * (np.log(0.7) + flow.log_kappa(0.7))
+        assert logs == pytest.approx(-flow.omega * 0.49)

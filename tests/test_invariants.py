@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import weights_velocity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wnlib as wn
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.theory import invariants
+from wnlib.theory.polar import polar_velocity
 
 DEPTHS = [2, 2.5, 3, 4]
 N = 5
@@ -28,12 +30,7 @@ def gradient(problem, x, depth):
 
 def stacked_velocity(flow, problem, x):
     """d/dt x^L through the velocities of the trained weights, and x' itself."""
-    if isinstance(flow, PlainFlow):
-        dx = flow.velocity(problem, x)
-    else:
-        r = np.linalg.norm(x)
-        dr, du = flow.velocity(problem, r, x / r)
-        dx = dr * x / r + r * du
+    dx = weights_velocity(flow, problem, x)
     return flow.depth * x ** (flow.depth - 1) * dx, dx
 
 
@@ -208,7 +205,7 @@ def test_magnification_measured_on_trained_weights(depth, ratio, signed):
     """Fitted from two points alone; the prediction with another ratio is refuted."""
     flow = PlainFlow(depth) if ratio is None else WeightNormFlow(depth, ratio)
     done = run(flow, signed, form="weights", rtol=1e-10)
-    fitted = invariants.fitted_log_rho(done.problem, depth, done.initial, done.weights)
+    fitted = invariants.fitted_log_rho(depth, done.problem, done.initial, done.weights)
     assert fitted == pytest.approx(invariants.log_rho(flow, done.initial, done.weights), abs=1e-8)
     other = WeightNormFlow(depth, 2 * (ratio or 1))
     assert abs(fitted - invariants.log_rho(other, done.initial, done.weights)) > 1e-3
@@ -217,10 +214,10 @@ def test_magnification_measured_on_trained_weights(depth, ratio, signed):
 def test_no_magnification_is_fitted_where_none_can_be():
     """Ones are in the row space: every rho explains the way, and rounding must not choose one."""
     problem = wn.Problem([[1.0, 1.0, 1.0]], [1.0])
-    assert np.isnan(invariants.fitted_log_rho(problem, 2, [0.1, 0.2, 0.3], [0.3, 0.3, 0.3]))
-    assert np.isnan(invariants.fitted_log_rho(wn.Problem(np.eye(2), [1, 1]), 3, [1, 2], [2, 1]))
+    assert np.isnan(invariants.fitted_log_rho(2, problem, [0.1, 0.2, 0.3], [0.3, 0.3, 0.3]))
+    assert np.isnan(invariants.fitted_log_rho(3, wn.Problem(np.eye(2), [1, 1]), [1, 2], [2, 1]))
     with pytest.raises(ValueError, match="one start with one end"):
-        invariants.fitted_log_rho(problem, 2, np.ones((2, 3)), np.ones((2, 3)))
+        invariants.fitted_log_rho(2, problem, np.ones((2, 3)), np.ones((2, 3)))
 
 
 @steady
@@ -294,10 +291,52 @@ def test_fit_to_logarithms_that_are_no_floats(depth):
         wn.sparse_problem(3, N, 2, 0),
         *np.random.default_rng(1).uniform(0.5, 1, (2, N)),
     )
-    here = invariants.fitted_log_rho(problem, depth, x0, x)
-    assert invariants.fitted_to_logs(problem, depth, np.log(x0), np.log(x)) == here
-    far = invariants.fitted_to_logs(problem, depth, np.log(x0), np.log(x) - 2000)
+    here = invariants.fitted_log_rho(depth, problem, x0, x)
+    assert invariants.fitted_to_logs(depth, problem, np.log(x0), np.log(x)) == here
+    far = invariants.fitted_to_logs(depth, problem, np.log(x0), np.log(x) - 2000)
     assert far == pytest.approx(here + 2000 * depth)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_amplification_bounds_what_an_error_changes(depth):
+    """And not by far: some errors of this size change the fit by a tenth of it."""
+    rng, size = np.random.default_rng(1), 1e-7
+    problem, logs = wn.sparse_problem(3, N, 2, 0), np.log(rng.uniform(0.5, 1, (2, N)))
+    fitted = invariants.fitted_to_logs(depth, problem, *logs)
+    errors = size * rng.choice([-1, 1], (200, N))
+    changes = [
+        abs(invariants.fitted_to_logs(depth, problem, logs[0], logs[1] + error) - fitted)
+        for error in errors
+    ]
+    bound = size * invariants.fitted_amplification(depth, problem, *logs)
+    assert 0.1 * bound < max(changes) < (1 + 1e-5) * bound
+    far = invariants.fitted_amplification(depth, problem, logs[0] - 2000, logs[1] - 3000)
+    assert far * size == pytest.approx(bound)
+
+
+def test_amplification_is_infinite_where_nothing_tells():
+    problem = wn.Problem(np.eye(2), [1.0, 1.0])
+    for depth in (2, 3):
+        assert invariants.fitted_amplification(depth, problem, [0.0, 1.0], [1.0, 0.0]) == np.inf
+
+
+@steady
+@given(weights, depths, ratios)
+def test_polar_velocity_is_the_flow_on_the_unit_sphere(x, depth, ratio):
+    flow, r = WeightNormFlow(depth, ratio), np.linalg.norm(x)
+    problem = wn.sparse_problem(3, N, 2, 0)
+    for found, expected in zip(
+        polar_velocity(flow, problem, r, x / r), flow.velocity(problem, r, x / r), strict=True
+    ):
+        size = np.linalg.norm(PlainFlow(depth).velocity(problem, x)) * max(1, ratio, r)
+        np.testing.assert_allclose(found, expected, atol=1e-12 * size)
+
+
+def test_no_fit_where_no_rho_explains_the_way():
+    """In the kernel of (1, 1) the mirror map has moved from one side to the other."""
+    problem = wn.Problem([[1.0, 1.0]], [1.0])
+    assert np.isnan(invariants.fitted_log_rho(3, problem, [1.0, 2.0], [2.0, 1.0]))
+    assert np.isnan(invariants.fitted_log_rho(3, problem, [1.0, 1.0], [2.0, 1.0]))
 
 
 PROBLEM, ONES = wn.sparse_problem(3, N, 2, 0), np.ones(N)
@@ -311,6 +350,9 @@ PROBLEM, ONES = wn.sparse_problem(3, N, 2, 0), np.ones(N)
             TypeError,
             "trajectory must be what integrate or descend return, .* of type Limit",
         ),
+        (lambda: invariants.psi([1.0, 0.0], 2), ValueError, "stacked must be positive"),
+        (lambda: invariants.log_kappa(PlainFlow(2), 0.0), ValueError, "radius must be positive"),
+        (lambda: invariants.logarithmic_mean(0.0, 1.0), ValueError, "needs positive finite"),
         (lambda: invariants.dissipation("F", PROBLEM, ONES), TypeError, "flow must be PlainFlow"),
         (
             lambda: invariants.dissipation(PlainFlow(2), "P", ONES),

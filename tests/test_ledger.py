@@ -424,3 +424,12 @@ def test_statements_and_claims_correspond():
     )
     labels = [label for page in BOOK.glob("*.md") for label in statement.findall(page.read_text())]
     assert sorted(labels) == sorted(claim.label for chapter in CHAPTERS for claim in chapter.CLAIMS)
+
+
+def test_a_claim_says_something_of_a_known_kind():
+    part = CLAIMS["prop-plain-descent"].parts[0]
+    with pytest.raises(ValueError, match="kind must be one of exact, upper, lower; got 'sideways'"):
+        dataclasses.replace(part, kind="sideways")
+    for parts in (), part, [part]:
+        with pytest.raises(TypeError, match="parts must be a tuple of Part, not empty"):
+            dataclasses.replace(CLAIMS["prop-plain-descent"], parts=parts)

@@ -271,6 +271,31 @@ def test_no_certificate_of_fuchs_without_independent_columns(problem, error, wor
         fuchs_certificate(problem)
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_excess_is_that_of_the_norm_also_where_it_cancels(signed):
+    """On the way to another solution it grows in proportion, from 1e-13 on."""
+    problem = random_problem(3, signed)
+    best = wn.min_l1(problem)
+    other = wn.limit(wn.PlainFlow(2), problem, np.ones(problem.n_weights)).stacked
+    z = problem.split(best.z)
+    excess = best.excess(other)
+    assert excess == pytest.approx(other.sum() / best.norm - 1, rel=1e-6) and excess > 1e-3
+    shares = np.array([1e-13, 1e-7, 0.5])
+    way = z + shares[:, None] * (other - z)
+    np.testing.assert_allclose(best.excess(way) - best.excess(z), shares * excess, atol=1e-15)
+    assert best.excess(z) < 1e-15
+    single = problem.split(problem.readout(way[2]))
+    assert best.excess(problem.readout(way[2])) == pytest.approx(single.sum() / best.norm - 1)
+
+
+def test_mistakes_of_excess_are_named():
+    best = wn.min_l1(wn.Problem([[1.0, 2.0]], [1.0], signed=True))
+    with pytest.raises(ValueError, match="z must not have a negative entry"):
+        best.excess([1.0, -1.0, 0.0, 0.0])
+    with pytest.raises(ValueError, match="z must have shape"):
+        best.excess([1.0, 0.0, 0.0])
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), signed=st.booleans())
 def test_shortest_has_the_least_price_of_all_solutions(seed, signed):

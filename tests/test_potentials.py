@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+from helpers import weights_velocity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,13 +93,7 @@ def test_divergence_falls_at_its_rate(flow):
     z, x = points(3) ** [[1], [1 / flow.depth]]
     A, h = np.random.default_rng(4).normal(size=(2, N)), 1e-6
     problem = wn.Problem(A, A @ z)
-    if flow.motion is wn.PlainFlow:
-        dx = flow.velocity(problem, x)
-    else:
-        r = np.linalg.norm(x)
-        dr, dv = flow.velocity(problem, r, x / r)
-        dx = dr * x / r + r * dv
-    unit = np.sum(x**2)
+    dx, unit = weights_velocity(flow, problem, x), np.sum(x**2)
     late, early = (
         potentials.divergence(flow, z, np.log(x + step * dx), unit=unit) for step in (h, -h)
     )
@@ -143,8 +138,18 @@ class Still(wn.PlainFlow):
     [
         (lambda: potentials.potential(Still(2), [1.0]), TypeError, "its potential is unknown"),
         (lambda: potentials.potential(FLOWS[0], [-1.0]), ValueError, "z must not have a negative"),
+        (lambda: potentials.potential("F", [1.0]), TypeError, "flow must be PlainFlow"),
+        (lambda: potentials.divergence("F", [1.0], [0.0]), TypeError, "flow must be PlainFlow"),
+        (
+            lambda: potentials.divergence(FLOWS[0], [1.0, 2.0], [0.0]),
+            ValueError,
+            r"log_x must have shape \(..., 2\), one entry per entry of z",
+        ),
         (lambda: potentials.relative_entropy([0.0], [1.0]), ValueError, "z must not be zero"),
+        (lambda: potentials.relative_entropy([1.0], [-1.0]), ValueError, "x0 must be positive"),
+        (lambda: potentials.relative_entropy([1.0], [1.0, 2.0]), ValueError, "x0 must have shape"),
         (lambda: potentials.clock("F", 1.0), TypeError, "flow must be PlainFlow"),
+        (lambda: potentials.clock(FLOWS[0], [1.0, -1.0]), ValueError, "radius must not have a neg"),
     ],
 )
 def test_refusals(call, error, words):

@@ -241,6 +241,15 @@ def test_no_cell_asserts(chapter):
         assert not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_long_code_is_folded(chapter):
+    """It never stands between a reader and the next sentence."""
+    folded = {"hide-input", "hide-cell", "remove-cell", "settings"}
+    for cell in code_cells(chapter):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 12 or folded & set(cell.metadata.get("tags", [])), cell.source
+
+
 def test_each_chapter_is_rerun():
     assert CHANGES.keys() == CHAPTERS.keys()
     assert all(len(changes) == 3 for changes in CHANGES.values())

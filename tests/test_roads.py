@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from helpers import random_instance
 
 import wnlib as wn
-from wnlib.claims.instances import KINDS, random_instance
+from wnlib.claims.instances import KINDS
 
 INSTANCES = [
     pytest.param(weight_norm, depth, signed, kind, seed, id=f"{name}-{depth}-{sign}-{kind}-{seed}")

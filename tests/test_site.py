@@ -300,7 +300,7 @@ def test_a_line_says_plainly_what_became_of_a_claim(verdict, worst, error, line)
     assert check_lines.sentence(row) == line
     shown = check_lines.line(row, "ledger.html#row-lem")
     assert "a &lt; b" in shown and "a < b" not in shown and "<no>" not in shown
-    assert "5 instances (+2 n/a)" in shown and "--only lem<" in shown
+    assert "5 instances (+2 n/a)" in shown and "--only lem" in shown
 
 
 def test_ledger_has_a_row_for_each_statement(ledger):

@@ -23,7 +23,7 @@ LINE = """
 <tr><th>what is measured</th><th>worst</th><th>must not exceed</th><th>false twin</th></tr>
 {parts}
 </table>
-<p>To check it alone: <code>python -m wnlib verify --only {label}</code></p>
+<p>To check it alone, on more instances: <code>make verify ARGS="--only {label}"</code></p>
 </details></div>
 """
 PART = """<tr>

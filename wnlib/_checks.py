@@ -37,11 +37,11 @@ def finite(name: str, value: ArrayLike, ndim: int | Sequence[int]) -> Floats:
     """Return ``value`` as a read-only float array, or say which argument is wrong and how."""
     try:
         if value is None:
-            raise TypeError("it is None")
+            raise TypeError("got None")
         if np.iscomplexobj(value):
-            raise TypeError("complex entries")
+            raise TypeError("got complex entries")
         if np.ma.isMaskedArray(value) or np.asarray(value).dtype.kind in "SUMm":
-            raise TypeError("masked entries, texts or dates")
+            raise TypeError("got masked entries, texts or dates")
         if hasattr(value, "toarray"):
             raise TypeError("it is a sparse matrix, pass its toarray()")
         array = readonly(value)
@@ -54,7 +54,23 @@ def finite(name: str, value: ArrayLike, ndim: int | Sequence[int]) -> Floats:
     if array.size == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinity: remove these entries")
+        raise ValueError(f"{name} holds NaN or infinity: replace these entries or leave them out")
+    return array
+
+
+def positive_entries(name: str, value: ArrayLike, ndim: int | Sequence[int]) -> Floats:
+    """Return ``value`` as :func:`finite` does, or raise ``ValueError`` if an entry is not > 0."""
+    array = finite(name, value, ndim)
+    if not (array > 0).all():
+        raise ValueError(f"{name} must be positive in each entry")
+    return array
+
+
+def nonnegative_entries(name: str, value: ArrayLike, ndim: int | Sequence[int]) -> Floats:
+    """Return ``value`` as :func:`finite` does, or raise ``ValueError`` if an entry is below 0."""
+    array = finite(name, value, ndim)
+    if (array < 0).any():
+        raise ValueError(f"{name} must not have a negative entry")
     return array
 
 

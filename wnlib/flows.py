@@ -53,6 +53,14 @@ def psi_of_log(log_z: Floats, depth: float) -> Floats:
     return log_z if depth == 2 else -np.exp(-(1 - 2 / depth) * log_z)
 
 
+def squared_radius(z: Floats, depth: float) -> Any:
+    """Return ``R(z) = sum z^{2/depth}``, ``|x|^2`` of the weights whose powers ``x^L`` are ``z``.
+
+    ``z`` is not negative, of shape (..., n_weights); the result has shape (...).
+    """
+    return np.sum(z ** (2 / depth), axis=-1)
+
+
 def psi_rate(depth: float) -> float:
     """Return ``c_psi``: both flows move ``psi(kappa^L x^L)`` by ``-c_psi clock A^T e``."""
     return 2.0 if depth == 2 else depth - 2
@@ -277,6 +285,14 @@ class WeightNormFlow(Flow):
         super().__post_init__()
         object.__setattr__(self, "ratio", positive("ratio", self.ratio))
 
+    @property
+    def omega(self) -> float:
+        """``(L - 2) / (2 ratio)``: the rate in ``e^{-omega R}``, ``R`` the squared radius.
+
+        That factor is ``(r kappa)^{-(L-2)}``: the clock and the potential have it. 0 for depth 2.
+        """
+        return (self.depth - 2) / (2 * self.ratio)
+
     def state(self, x0: Floats) -> tuple[Any, Floats]:
         """Return ``(r, u)`` with ``|u| = 1``."""
         r = np.linalg.norm(x0)
@@ -296,7 +312,7 @@ class WeightNormFlow(Flow):
 
     def metric(self, stacked: Floats) -> Floats:
         """Return ``B`` with ``d/dt x^L = -L B h``, where ``|u| = 1``, (n_weights, n_weights)."""
-        R = np.sum(stacked ** (2 / self.depth))
+        R = squared_radius(stacked, self.depth)
         rank_one = (self.ratio / R - 1) * np.outer(stacked, stacked)
         return rank_one + R * np.diag(stacked ** (2 - 2 / self.depth))
 
@@ -323,6 +339,13 @@ def check_flow(flow: Flow) -> Flow:
 def normalizes(flow: Flow) -> TypeGuard[WeightNormFlow]:
     """Tell whether a flow moves as weight normalization does; ``TypeError`` if it is no flow."""
     return check_flow(flow).motion is WeightNormFlow
+
+
+def check_weight_norm(flow: Flow) -> WeightNormFlow:
+    """Raise ``TypeError`` unless a flow moves as weight normalization does."""
+    if not normalizes(flow):
+        raise TypeError(f"flow must be a WeightNormFlow(depth, ratio); got {flow!r}")
+    return flow
 
 
 def check_mirror(flow: Flow) -> PlainLift | NormalizedLift:

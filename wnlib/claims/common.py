@@ -7,6 +7,7 @@ import numpy as np
 from wnlib.claims.instances import Instance, hard_instance, tight_weights
 from wnlib.flows import PlainFlow
 from wnlib.l1.linear_program import shortest
+from wnlib.ledger import Part
 from wnlib.problems import Problem
 from wnlib.results import Status
 from wnlib.roads.limit import limit
@@ -52,6 +53,12 @@ def at_larger_depth(applies):
 def relative(difference, reference):
     """Return ``|difference| / |reference|``."""
     return np.linalg.norm(difference) / np.linalg.norm(reference)
+
+
+def misfit_at_start(instance):
+    """Return ``e = A x0^L - b`` and ``h = A^T e``."""
+    e = instance.flow.misfit(instance.problem, instance.x0)
+    return e, instance.problem.network_matrix.T @ e
 
 
 def distance_to_end(instance, end):
@@ -130,8 +137,58 @@ def disagrees(answer, instance):
 
 def headroom(instance):
     """Return ``(|b| - |A x0^L - b|) / |b|``."""
-    problem, effective = instance.problem, instance.x0**instance.flow.depth
-    return 1 - problem.residual(problem.readout(effective))
+    return 1 - instance.flow.residual(instance.problem, instance.x0)
+
+
+def plain_limit_part(name, solution):
+    """Return the part that says where the plain flow ends."""
+    return Part(
+        name=name,
+        kind="exact",
+        measured=f"relative distance between the end of the run and {solution}",
+        threshold=1e-6,
+        reason=INTEGRATION,
+        applies=arrives,
+        measure=lambda i: distance_to_end(i, i.reached_limit),
+        twin="the mirror map of depth L + 1",
+        measure_twin=lambda i: distance_to_end(i, other_depth(i)),
+    )
+
+
+def descent_part(threshold):
+    """Return the part that says that the loss never increases."""
+    return Part(
+        name="descent",
+        kind="upper",
+        measured="largest rise of |e| over a step of the run, over |e(0)|",
+        threshold=threshold,
+        reason=INTEGRATION,
+        applies=finished,
+        measure=lambda i: rise(i.run, 2),
+        twin="the largest entry of the residual never increases",
+        measure_twin=lambda i: rise(i.run, np.inf),
+    )
+
+
+def excess_parts(applies, measure, bound="epsilon", share=0.8, twin="0.8 epsilon"):
+    """Return the parts, of depth 2 and above, that bound the excess of the l1 norm.
+
+    ``measure`` is the excess over its bound; the twin claims a share of that bound.
+    """
+    return tuple(
+        Part(
+            name=name,
+            kind="upper",
+            measured=f"relative excess of the l1 norm of the run's end / {bound}",
+            threshold=1 + 1e-6,
+            reason="an inequality; the surplus is the tolerance of HiGHS",
+            applies=at_depth(applies),
+            measure=measure,
+            twin=twin,
+            measure_twin=lambda i: measure(i) / share,
+        )
+        for name, at_depth in (("L = 2", at_depth_two), ("L > 2", at_larger_depth))
+    )
 
 
 def shape_weights(instance):

@@ -13,7 +13,7 @@ from wnlib.claims.common import (
     others,
     weight_norm,
 )
-from wnlib.flows import PlainFlow
+from wnlib.flows import PlainFlow, squared_radius
 from wnlib.ledger import Claim, Part, always
 from wnlib.results import Status
 from wnlib.roads._stalling import stalls
@@ -52,10 +52,13 @@ def _excess_divergence(instance, flow):
     """
     end, log_x0 = instance.run.stacked, np.log(instance.x0)
     solutions = [end + share * (z - end) for z in others(instance) for share in (0.01, 1.0)]
-    R = [np.sum(z ** (2 / flow.depth)) for z in (end, *solutions)]
-    unit = min(*R, np.sum(instance.x0**2))
-    reached, *more = (potentials.divergence(flow, z, log_x0, unit=unit) for z in (end, *solutions))
-    return max(reached / other for other in more) - 1 if np.isfinite(reached) else None
+    excesses = []
+    for z in solutions:
+        shorter = min(squared_radius(y, flow.depth) for y in (end, z))
+        unit = min(shorter, np.sum(instance.x0**2))
+        reached, other = (potentials.divergence(flow, y, log_x0, unit=unit) for y in (end, z))
+        excesses.append(reached / other - 1)
+    return max(excesses) if np.isfinite(excesses).all() else None
 
 
 CLAIMS = (

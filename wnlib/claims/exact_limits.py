@@ -7,9 +7,9 @@ from wnlib.claims.common import (
     ROUNDING,
     arrives,
     distance_to_end,
-    other_depth,
     others,
     plain,
+    plain_limit_part,
     relative,
     weight_norm,
 )
@@ -19,7 +19,7 @@ from wnlib.flows import PlainFlow
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
 from wnlib.results import Status, unit_of_multipliers
-from wnlib.theory import potentials
+from wnlib.theory import limits, potentials
 
 
 def _plain_or_equal(rng):
@@ -28,20 +28,6 @@ def _plain_or_equal(rng):
         return plain(rng)
     scale, ones = np.exp(rng.uniform(-3, 3)), np.ones(2)
     return Instance(PlainFlow(random_depth(rng)), Problem([ones], [scale]), ones)
-
-
-def _log_dual(log_start, pull, depth):
-    """Return ``log p`` with ``psi(p) = psi(start) + pull``; None if there is no such ``p``."""
-    gamma = 1 - 2 / depth
-    if depth == 2:
-        return log_start + pull
-    share = pull * np.exp(gamma * log_start)
-    return log_start - np.log1p(-share) / gamma if share.max() < 1 else None
-
-
-def _relative(gap, z, depth):
-    """Return a gap in the unit in which it is a mean of ``delta^2 / 2``."""
-    return gap / ((1 if depth == 2 else 1 - 2 / depth) * np.sum(z ** (2 / depth)))
 
 
 def _certified_gap(instance, log_factor):
@@ -58,11 +44,9 @@ def _certified_gap(instance, log_factor):
     matrix = instance.problem.network_matrix[:, used]
     if gamma and np.max(z**gamma * (np.abs(end.multipliers) @ np.abs(matrix))) * unit > 1e7:
         return None
+    pull = end.multipliers @ matrix
     log_start = log_start + log_factor * np.linspace(0, 1, len(z))
-    log_p = _log_dual(log_start, unit * (end.multipliers @ matrix), L)
-    if log_p is None:
-        return np.inf
-    return _relative(float(potentials.divergence(PlainFlow(L), z, log_p / L)), z, L)
+    return limits.relative_gap(L, z, limits.dual_point(L, log_start, unit * pull))
 
 
 def _another(instance, share):
@@ -76,7 +60,7 @@ def _pythagoras(instance, share):
     rows = np.cos(np.arange(len(instance.problem.b)))
     pull = rows @ instance.problem.network_matrix
     largest = np.abs(pull * np.exp((1 - 2 / L) * log_start)).max()
-    log_p = _log_dual(log_start, 0.5 * pull / largest, L) / L
+    log_p = limits.dual_point(L, log_start, 0.5 * pull / largest) / L
     end, z = instance.run.stacked, _another(instance, 0.5)
     gap = potentials.divergence(instance.flow, z, log_p)
     parts = share * potentials.divergence(instance.flow, z, instance.run.log_path[-1])
@@ -91,11 +75,9 @@ def _distance(instance, factor):
     L, z, end = instance.flow.depth, _another(instance, 0.01), instance.run
     if relative(z - end.stacked, z) < 1e-9:
         return None
-    gap = _relative(float(potentials.divergence(end.flow, z, end.log_path[-1])), z, L)
-    power = 2 - 2 / L
-    size = np.sum(z**power) ** (1 / power)
-    s = np.sqrt(2 * gap * np.sum(z ** (2 / L)) / size ** (2 / L))
-    return np.abs(z - end.stacked).sum() * (1 - s) / (s * factor * size) if s < 1 else 0.0
+    gap = limits.relative_gap(L, z, L * end.log_path[-1])
+    within = limits.distance_within(L, z, gap) * z.sum()
+    return np.abs(z - end.stacked).sum() / (factor * within)
 
 
 def _plain_radii(instance, shifts):
@@ -120,7 +102,7 @@ def _slope(instance, least):
     if radii is None:
         return None
     L, ratio = instance.flow.depth, instance.flow.ratio
-    sides = L / 2 * (radii / ratio - np.log(radii))
+    sides = L * instance.flow.log_kappa(np.sqrt(radii))
     slope = 1 - (sides[2] - sides[0]) / (2 * step)
     return 1 - slope / least(1.0, radii[1] / ratio)
 
@@ -143,17 +125,7 @@ CLAIMS = (
                 twin="from a start that differs by up to 1 %",
                 measure_twin=lambda i: _certified_gap(i, 0.01),
             ),
-            Part(
-                name="certified",
-                kind="exact",
-                measured="relative distance between the end of the run and the certified limit",
-                threshold=1e-6,
-                reason=INTEGRATION,
-                applies=arrives,
-                measure=lambda i: distance_to_end(i, i.reached_limit),
-                twin="the mirror map of depth L + 1",
-                measure_twin=lambda i: distance_to_end(i, other_depth(i)),
-            ),
+            plain_limit_part("certified", "the certified limit"),
             Part(
                 name="two parts",
                 kind="exact",

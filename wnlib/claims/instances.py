@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.flows import PlainFlow, WeightNormFlow, squared_radius
 from wnlib.l1.linear_program import min_l1
 from wnlib.problems import Problem
 from wnlib.results import Status
@@ -35,8 +35,9 @@ class Instance:
         """
         run, L = self.run, self.flow.depth
         for k in range(len(run.times) - 1, 0, -max(1, len(run.times) // 40)):
-            value = invariants.fitted_to_logs(run.problem, L, *run.log_path[[0, k]])
-            accuracy = 1e-7 * _amplification(run, k)
+            ends = run.log_path[[0, k]]
+            value = invariants.fitted_to_logs(L, run.problem, *ends)
+            accuracy = 1e-7 * invariants.fitted_amplification(L, run.problem, *ends)
             if np.isfinite(value) and accuracy < 1e-5 * (1 + abs(value)):
                 return value, accuracy, k
         return None
@@ -85,14 +86,6 @@ class Instance:
         return integrate(*arguments, residual_tol=1e-12)
 
     @cached_property
-    def path(self):
-        """The trained weights integrated to time 30, by the form that knows no mirror map."""
-        times = np.geomspace(1e-2, 30, 25)
-        return integrate(
-            self.flow, self.problem, self.x0, 30.0, times=times, form="weights", rtol=1e-10
-        )
-
-    @cached_property
     def min_l1(self):
         """The linear program."""
         return min_l1(self.problem)
@@ -111,16 +104,6 @@ class Instance:
     def solution(self):
         """Nonnegative effective weights that interpolate: the signal, its two signs apart."""
         return self.problem.split(self.problem.signal)
-
-
-def _amplification(run, k):
-    """Return the change of the fitted log rho per relative error of the weights, at a point."""
-    L, logs = run.flow.depth, run.log_path[[0, k]]
-    start, later = np.exp((2 - L) * (logs - logs.min(axis=1, keepdims=True)))
-    moved = invariants.kernel_part(run.problem, start)
-    if L == 2:
-        return 2 * np.sqrt(len(later)) / max(np.linalg.norm(moved), 1e-300)
-    return L * np.linalg.norm(later) * np.linalg.norm(moved) / max(abs(moved @ later), 1e-300)
 
 
 def random_problem(rng, kind, *, signed=False, shape=None):
@@ -190,33 +173,6 @@ def _harder(rng, kind, A, support):
     return A
 
 
-def random_instance(rng, *, weight_norm, kind=None, signed=None, depth=None):
-    """Draw an instance; what is not given is drawn too.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    weight_norm : bool
-        Which of the two flows; its ratio is drawn in [0.3, 3].
-    kind : one of :data:`KINDS`, optional
-    signed : bool, optional
-    depth : float, optional
-        Drawn from 2, 2.5 and 3.
-
-    Returns
-    -------
-    Instance
-        The start has scale in [0.05, 0.5], and entries that differ by factors up to e.
-    """
-    kind = rng.choice(KINDS) if kind is None else kind
-    signed = bool(rng.integers(2)) if signed is None else signed
-    depth = float(rng.choice([2, 2.5, 3])) if depth is None else depth
-    problem = random_problem(rng, kind, signed=signed)
-    flow = WeightNormFlow(depth, 0.3 * 10 ** rng.uniform(0, 1)) if weight_norm else PlainFlow(depth)
-    scale = 0.05 * 10 ** rng.uniform(0, 1)
-    return Instance(flow, problem, scale * np.exp(rng.uniform(-0.5, 0.5, problem.n_weights)))
-
-
 def random_depth(rng):
     """Draw a depth: 2, or any real number up to 10."""
     low, high = [(2, 2), (2.05, 3), (3, 5), (5, 10)][rng.choice(4, p=[0.4, 0.25, 0.25, 0.1])]
@@ -224,7 +180,7 @@ def random_depth(rng):
 
 
 def hard_instance(rng, *, weight_norm, signed=None, depth=None, size=(-3, 2)):
-    """Draw a harder instance than :func:`random_instance` does.
+    """Draw an instance; what is not given is drawn too.
 
     Parameters
     ----------
@@ -252,7 +208,7 @@ def hard_instance(rng, *, weight_norm, signed=None, depth=None, size=(-3, 2)):
     flow = WeightNormFlow(depth, 10**log_ratio) if weight_norm else PlainFlow(depth)
     spread = 2.0 if rng.random() < 1 / 3 else 0.5
     shape = np.exp(rng.uniform(-spread, spread, problem.n_weights))
-    R0 = np.sum(np.abs(problem.signal) ** (2 / depth)) * 10 ** rng.uniform(*size)
+    R0 = squared_radius(np.abs(problem.signal), depth) * 10 ** rng.uniform(*size)
     return Instance(flow, problem, shape * np.sqrt(R0 / (shape @ shape)))
 
 

@@ -8,9 +8,8 @@ from wnlib.claims.common import (
     INEQUALITY,
     INTEGRATION,
     arrives,
-    at_depth_two,
-    at_larger_depth,
     excess_over_bound,
+    excess_parts,
     tight_instance,
     weight_norm,
 )
@@ -143,20 +142,7 @@ CLAIMS = (
         "start.",
         sample=_tight_or_small,
         parts=(
-            *(
-                Part(
-                    name=name,
-                    kind="upper",
-                    measured="relative excess of the l1 norm of the run's end / epsilon",
-                    threshold=1 + 1e-6,
-                    reason="an inequality; the surplus is the tolerance of HiGHS",
-                    applies=at_depth(_corollary_applies),
-                    measure=_excess,
-                    twin="0.8 epsilon",
-                    measure_twin=lambda i: _excess(i) / 0.8,
-                )
-                for name, at_depth in (("L = 2", at_depth_two), ("L > 2", at_larger_depth))
-            ),
+            *excess_parts(_corollary_applies, _excess),
             rho_part(),
         ),
     ),

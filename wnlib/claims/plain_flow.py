@@ -10,48 +10,55 @@ from wnlib.claims.common import (
     INTEGRATION,
     ROUNDING,
     arrives,
-    distance_to_end,
+    descent_part,
     drift,
     finished,
+    misfit_at_start,
     misfits,
-    other_depth,
     others,
     plain,
+    plain_limit_part,
     relative,
-    rise,
 )
 from wnlib.claims.instances import hard_instance
-from wnlib.flows import PlainFlow, psi_rate
+from wnlib.flows import PlainFlow, psi_rate, squared_radius
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
-from wnlib.theory import potentials
+from wnlib.theory import invariants, potentials
 
 
 def _point(instance):
-    """Matrix, residual, gradient ``h`` and ``x'`` at the start."""
-    A, x = instance.problem.network_matrix, instance.x0
-    e = instance.flow.misfit(instance.problem, x)
-    return A, e, A.T @ e, instance.flow.velocity(instance.problem, x)
+    """Residual, gradient ``h`` and ``x'`` at the start."""
+    return *misfit_at_start(instance), instance.flow.velocity(instance.problem, instance.x0)
 
 
 def _effective_velocity(instance, power):
     """Discrepancy of ``d/dt x^L = -L z^power h``, relative."""
-    L, x, (_, _, h, dx) = instance.flow.depth, instance.x0, _point(instance)
+    L, x, (_, h, dx) = instance.flow.depth, instance.x0, _point(instance)
     dz = L * x ** (L - 1) * dx
     return relative(dz + L * x ** (L * power) * h, dz)
 
 
-def _dissipation(instance, power):
-    """Discrepancy between d/dt |e|^2/2 from the velocity and -L sum h^2 z^power, relative."""
-    L, x, (A, e, h, dx) = instance.flow.depth, instance.x0, _point(instance)
-    terms = e * (A @ (L * x ** (L - 1) * dx))
-    formula = -L * np.sum(h**2 * x ** (L * power))
+def _dissipation(instance, formula):
+    """Discrepancy between d/dt |e|^2/2 from the velocity and a formula, relative."""
+    L, x, (e, _, dx) = instance.flow.depth, instance.x0, _point(instance)
+    terms = e * (instance.problem.network_matrix @ (L * x ** (L - 1) * dx))
     return abs(terms.sum() - formula) / np.abs(terms).sum()
+
+
+def _rate(instance):
+    return invariants.dissipation(instance.flow, instance.problem, instance.x0)
+
+
+def _other_rate(instance):
+    """Return -L sum h^2 z^{2 - 1/L}."""
+    L, (_, h) = instance.flow.depth, misfit_at_start(instance)
+    return -L * np.sum(h**2 * instance.x0 ** (2 * L - 1))
 
 
 def _mirror_velocity(instance, rate):
     """Discrepancy of ``d/dt psi(x^L) = -rate A^T e``, relative."""
-    L, x, (_, _, h, dx) = instance.flow.depth, instance.x0, _point(instance)
+    L, x, (_, h, dx) = instance.flow.depth, instance.x0, _point(instance)
     dpsi = 2 * dx / x if L == 2 else (L - 2) * x ** (1 - L) * dx
     return relative(dpsi + rate * h, dpsi)
 
@@ -75,7 +82,7 @@ def _size(instance, factor):
     if L == 2:
         q = target.sum()
         return max(0.0, R - q - q * np.log(R / q)) / (factor * start)
-    return (L / 2 - 1) * R / (factor * start + L / 2 * np.sum(target ** (2 / L)))
+    return (L / 2 - 1) * R / (factor * start + L / 2 * squared_radius(target, L))
 
 
 def _large_or_misfit(rng):
@@ -150,21 +157,11 @@ CLAIMS = (
                 measured="difference of the two rates, relative to the terms of the sum",
                 threshold=1e-12,
                 reason=ROUNDING,
-                measure=lambda i: _dissipation(i, 2 - 2 / i.flow.depth),
+                measure=lambda i: _dissipation(i, _rate(i)),
                 twin="the exponent is 2 - 1/L",
-                measure_twin=lambda i: _dissipation(i, 2 - 1 / i.flow.depth),
+                measure_twin=lambda i: _dissipation(i, _other_rate(i)),
             ),
-            Part(
-                name="descent",
-                kind="upper",
-                measured="largest rise of |e| over a step of the run, over |e(0)|",
-                threshold=1e-8,
-                reason=INTEGRATION,
-                applies=finished,
-                measure=lambda i: rise(i.run, 2),
-                twin="the largest entry of the residual never increases",
-                measure_twin=lambda i: rise(i.run, np.inf),
-            ),
+            descent_part(1e-8),
         ),
     ),
     Claim(
@@ -243,17 +240,7 @@ CLAIMS = (
         "D = c_psi int |e|^2 dt; c_psi t |e|^2 <= D at all times, and tends to 0.",
         sample=plain,
         parts=(
-            Part(
-                name="limit",
-                kind="exact",
-                measured="relative distance between the end of the run and that solution",
-                threshold=1e-6,
-                reason=INTEGRATION,
-                applies=arrives,
-                measure=lambda i: distance_to_end(i, i.reached_limit),
-                twin="the mirror map of depth L + 1",
-                measure_twin=lambda i: distance_to_end(i, other_depth(i)),
-            ),
+            plain_limit_part("limit", "that solution"),
             Part(
                 name="least",
                 kind="upper",

@@ -10,15 +10,17 @@ from wnlib.claims.common import (
     at_depth_two,
     at_larger_depth,
     excess_over_bound,
+    excess_parts,
     relative_excess,
+    shape_weights,
     tight_instance,
 )
 from wnlib.claims.instances import Instance, hard_instance, near_tie, random_depth
-from wnlib.flows import PlainFlow
+from wnlib.flows import PlainFlow, squared_radius
 from wnlib.l1.linear_program import shortest
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
-from wnlib.theory import bounds
+from wnlib.theory import bounds, potentials
 
 
 def _plain_or_tight(rng):
@@ -64,47 +66,35 @@ def _tiny_start(rng):
     return replace(drawn, x0=np.exp(log_scale + rng.uniform(-spread, spread, N)))
 
 
-def _shape(instance):
-    """Return the shape of the start as weights, the small number, and the shortest solution."""
-    L, log_x0 = instance.flow.depth, np.log(instance.x0)
-    top = log_x0.max()
-    weights = np.exp((2 - L) * (log_x0 - top))
-    return weights, top, shortest(instance.reached, weights)
-
-
-def _shape_excess(instance, weighted):
-    """Excess of the (weighted) norm of the end of the run over the smallest, relative."""
-    weights, _, z = _shape(instance)
-    if not weighted:
-        weights = np.ones_like(z)
-        z = shortest(instance.reached, weights)
-    return weights @ instance.run.stacked / (weights @ z) - 1
+def _shape_excess(instance, weights):
+    """Excess of a weighted norm of the end of the run over the smallest, relative."""
+    return weights @ instance.run.stacked / (weights @ shortest(instance.reached, weights)) - 1
 
 
 def _entropy(instance, z):
-    """Return ``sum z log(z / shape) - z``, the shape having a largest entry of 1."""
+    """Return the divergence of ``z`` from the shape, of a largest entry of 1, at depth 2."""
     log_x0 = np.log(instance.x0)
-    shape = np.exp(2 * (log_x0 - log_x0.max()))
-    return np.sum(z * np.log(np.where(z > 0, z, 1.0) / shape) - z)
+    return potentials.divergence(PlainFlow(2), z, log_x0 - log_x0.max())
 
 
 def _logarithmic_excess(instance, factor):
     """Excess of the norm, times log(1/s), over a factor times the constant that bounds it."""
-    _, top, z = _shape(instance)
-    end = instance.run.stacked
+    z, end = shortest(instance.reached, shape_weights(instance)), instance.run.stacked
     excess = end.sum() - z.sum() - 1e-7 * z.sum()  # what HiGHS may leave
     if excess <= 0:
         return 0.0
-    return -2 * top * excess / (factor * (_entropy(instance, z) - _entropy(instance, end)))
+    log_scale = np.log(instance.x0.max())
+    return -2 * log_scale * excess / (factor * (_entropy(instance, z) - _entropy(instance, end)))
 
 
 def _preference(instance, sign):
     """Return by how much a shortest solution is preferred to the end of the run, relative."""
-    L, (_, _, z), end = instance.flow.depth, _shape(instance), instance.run.stacked
+    L, end = instance.flow.depth, instance.run.stacked
+    z = shortest(instance.reached, shape_weights(instance))
     if L == 2:
         return sign * (_entropy(instance, end) - _entropy(instance, z)) / z.sum()
     z = np.where(z > 1e-12 * z.max(), z, 0.0)  # rounding of HiGHS, of which powers make much
-    return sign * (np.sum(z ** (2 / L)) / np.sum(end ** (2 / L)) - 1)
+    return sign * (squared_radius(z, L) / squared_radius(end, L) - 1)
 
 
 CLAIMS = (
@@ -113,40 +103,14 @@ CLAIMS = (
         statement="The l1 norm of the plain limit exceeds the smallest one at most by the factor "
         "1 + epsilon.",
         sample=_plain_or_tight,
-        parts=tuple(
-            Part(
-                name=name,
-                kind="upper",
-                measured="relative excess of the l1 norm of the run's end / epsilon",
-                threshold=1 + 1e-6,
-                reason="an inequality; the surplus is the tolerance of HiGHS",
-                applies=at_depth(_excess_applies),
-                measure=excess_over_bound,
-                twin="0.8 epsilon",
-                measure_twin=lambda i: excess_over_bound(i) / 0.8,
-            )
-            for name, at_depth in (("L = 2", at_depth_two), ("L > 2", at_larger_depth))
-        ),
+        parts=excess_parts(_excess_applies, excess_over_bound),
     ),
     Claim(
         label="prop-plain-best",
         statement="The same with the constants w in place of log(beta_1 / beta_min), and C in "
         "place of (L/2) (N^gamma - 1); there are problems that come as near to it as one likes.",
         sample=_nearly_tied,
-        parts=tuple(
-            Part(
-                name=name,
-                kind="upper",
-                measured="relative excess of the l1 norm of the run's end / that bound",
-                threshold=1 + 1e-6,
-                reason="an inequality; the surplus is the tolerance of HiGHS",
-                applies=at_depth(_excess_applies),
-                measure=_over_best_bound,
-                twin="0.9 of it",
-                measure_twin=lambda i: _over_best_bound(i) / 0.9,
-            )
-            for name, at_depth in (("L = 2", at_depth_two), ("L > 2", at_larger_depth))
-        ),
+        parts=excess_parts(_excess_applies, _over_best_bound, "that bound", 0.9, "0.9 of it"),
     ),
     Claim(
         label="prop-plain-shape",
@@ -162,9 +126,9 @@ CLAIMS = (
                 threshold=1e-6,
                 reason=PROGRAM,
                 applies=at_larger_depth(arrives),
-                measure=lambda i: _shape_excess(i, True),
+                measure=lambda i: _shape_excess(i, shape_weights(i)),
                 twin="it minimizes the l1 norm, whatever the shape",
-                measure_twin=lambda i: _shape_excess(i, False),
+                measure_twin=lambda i: _shape_excess(i, np.ones_like(i.x0)),
             ),
             Part(
                 name="L = 2",

@@ -6,15 +6,16 @@ from wnlib.claims.common import (
     INEQUALITY,
     INTEGRATION,
     ROUNDING,
-    finished,
+    descent_part,
+    misfit_at_start,
     relative,
-    rise,
     weight_norm,
 )
 from wnlib.claims.instances import Instance
 from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
+from wnlib.theory.polar import polar_velocity
 
 
 def _velocity(instance, norm=1.0):
@@ -27,13 +28,6 @@ def _velocity(instance, norm=1.0):
 def _gradient(instance):
     """Gradient of the loss in the weights."""
     return -PlainFlow(instance.flow.depth).velocity(instance.problem, instance.x0)
-
-
-def _misfit(instance):
-    """Network matrix, residual and ``h`` at the start."""
-    A = instance.problem.network_matrix
-    e = instance.flow.misfit(instance.problem, instance.x0)
-    return A, e, A.T @ e
 
 
 def _radial_part(instance, du):
@@ -58,11 +52,12 @@ def _rescaled(instance, power):
 def _polar_formula(instance, coupling):
     """Difference between the velocity and the formulas in r, v and h, relative to their terms."""
     flow, (r, v, dr, dv) = instance.flow, _velocity(instance)
-    L, (_, _, h) = flow.depth, _misfit(instance)
-    dr_formula = -flow.ratio * r ** (L - 1) * (h @ v**L)
-    own, radial = -(r**L) * h * v ** (L - 1), -coupling / flow.ratio * r * dr_formula * v
+    L, (_, h) = flow.depth, misfit_at_start(instance)
+    dr_formula, dv_formula = polar_velocity(flow, instance.problem, r, v)
+    radial = -r * dr_formula / flow.ratio * v
     of_r = abs(dr_formula - dr) / (flow.ratio * r ** (L - 1) * (np.abs(h) @ v**L))
-    return max(of_r, np.linalg.norm(own + radial - dv) / np.linalg.norm(own))
+    of_v = dv_formula - (1 - coupling) * radial - dv
+    return max(of_r, np.linalg.norm(of_v) / np.linalg.norm(dv_formula - radial))
 
 
 def _length(instance, factor):
@@ -86,7 +81,7 @@ def _half_way(rng):
 
 def _effective_dynamics(instance, rank_one):
     """Discrepancy of z' = -L B h, relative to the terms of the right side."""
-    L, x, (_, _, h) = instance.flow.depth, instance.x0, _misfit(instance)
+    L, x, (_, h) = instance.flow.depth, instance.x0, misfit_at_start(instance)
     r, v, dr, dv = _velocity(instance)
     dz = L * x ** (L - 1) * (dr * v + r * dv)
     B, diagonal = instance.flow.metric(x**L), r**2 * np.diag(_diagonal(instance))
@@ -234,17 +229,7 @@ CLAIMS = (
                 twin="the two rates exchanged",
                 measure_twin=lambda i: _spectrum(i, *_rates(i)[::-1]),
             ),
-            Part(
-                name="descent",
-                kind="upper",
-                measured="largest rise of |e| over a step of the run, over |e(0)|",
-                threshold=1e-7,
-                reason=INTEGRATION,
-                applies=finished,
-                measure=lambda i: rise(i.run, 2),
-                twin="the largest entry of the residual never increases",
-                measure_twin=lambda i: rise(i.run, np.inf),
-            ),
+            descent_part(1e-7),
         ),
     ),
 )

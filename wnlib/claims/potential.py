@@ -2,8 +2,15 @@
 
 import numpy as np
 
-from wnlib.claims.common import INTEGRATION, ROUNDING, drift, finished, weight_norm
-from wnlib.flows import PlainFlow, psi_of_log
+from wnlib.claims.common import (
+    INTEGRATION,
+    ROUNDING,
+    drift,
+    finished,
+    misfit_at_start,
+    weight_norm,
+)
+from wnlib.flows import PlainFlow, psi_of_log, squared_radius
 from wnlib.ledger import Claim, Part
 from wnlib.theory import potentials
 
@@ -12,7 +19,7 @@ def _mirror_velocity(instance, with_kappa):
     """Discrepancy of ``d/dt psi(kappa^L x^L) = -c_psi c A^T e``, over ``c_psi kappa^{-(L-2)}``."""
     flow, problem, x = instance.flow, instance.problem, instance.x0
     L, r = flow.depth, np.linalg.norm(instance.x0)
-    h = flow.misfit(problem, x) @ problem.network_matrix
+    _, h = misfit_at_start(instance)
     dr, dv = flow.velocity(problem, r, x / r)
     # x'/x = r'/r + v'/v; the derivative of log kappa, by a complex step
     dlog_kappa = flow.log_kappa(r + 1e-30j).imag / 1e-30 if with_kappa else 0.0
@@ -30,7 +37,7 @@ def _gradient(instance, with_kappa):
     """Discrepancy of a derivative of Psi from ``<psi(kappa^L z), .>``, over the terms of that."""
     flow, x, R = instance.flow, instance.x0, np.sum(instance.x0**2)
     L, log_kappa = flow.depth, flow.log_kappa(np.sqrt(R)) if with_kappa else 0.0
-    if (L - 2) / 2 * R / flow.ratio > 20:
+    if flow.omega * R > 10:
         return None  # what is left of e^{-omega R} drowns in the rounding of Psi
     way, h = x**L * np.cos(np.arange(len(x))), 1e-3 / (1 + R / flow.ratio)
     low, left, right, high = (
@@ -55,7 +62,7 @@ def _folds(instance, sign):
 def _rises(instance, z):
     """Return the largest rise of ``D(z, x^L)`` over a step of the run, over its first value."""
     run = instance.run
-    unit = min(np.sum(z ** (2 / run.flow.depth)), (run.radius_path**2).min())
+    unit = min(squared_radius(z, run.flow.depth), (run.radius_path**2).min())
     path = potentials.divergence(run.flow, z, run.log_path, unit=unit)
     return np.diff(path).max() / path[0] if np.isfinite(path).all() else None
 

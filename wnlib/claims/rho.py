@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from wnlib.claims.common import (
-    arrives,
-    distance_to_end,
-)
-from wnlib.flows import PlainFlow
+from wnlib.claims.common import arrives, distance_to_end
+from wnlib.flows import PlainFlow, squared_radius
 from wnlib.ledger import Part
 from wnlib.results import Status
 from wnlib.roads.limit import limit
@@ -56,7 +53,7 @@ def _hangs_on_rounding(run):
     At large depths z^{2/L} is steep where z vanishes: 1e-16 to the 1/5 is 6e-4.
     """
     z, L = run.stacked, run.flow.depth
-    unknown = np.sum((z + 1e-15 * z.max()) ** (2 / L) - z ** (2 / L))
+    unknown = squared_radius(z + 1e-15 * z.max(), L) - squared_radius(z, L)
     return L / 2 * unknown * abs(1 / run.flow.ratio - 1 / run.radius**2) > 1e-5
 
 

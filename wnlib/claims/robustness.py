@@ -17,7 +17,7 @@ from wnlib.claims.common import (
     shape_weights,
 )
 from wnlib.claims.instances import Instance, hard_instance
-from wnlib.flows import WeightNormFlow
+from wnlib.flows import WeightNormFlow, squared_radius
 from wnlib.l1.linear_program import shortest
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
@@ -103,7 +103,7 @@ def _small_ratio(rng):
     ratio = 10 ** rng.uniform(-2 if depth == 2 and kind != "long" else -1, 0.5)
     x0 = drawn.x0 ** (1 / max(1, depth - 1))  # weights v^{-(L-2)} that a linear program can bear
     drawn = replace(drawn, flow=WeightNormFlow(depth, ratio), x0=x0)
-    R = np.sum(shortest(drawn.problem, shape_weights(drawn)) ** (2 / depth))
+    R = squared_radius(shortest(drawn.problem, shape_weights(drawn)), depth)
     if kind == "long":  # longest where the measurements pull down: it shrinks on the way
         pull = drawn.problem.network_matrix.T @ drawn.problem.b
         x0 = x0 * np.where(pull < 0, 3.0, 1.0)
@@ -130,9 +130,9 @@ def _nearly_a_ray(rng):
     v = np.exp(rng.uniform(-0.3, 0.3, 2))
     v /= np.linalg.norm(v)
     cost = np.array([c, 1.0]) @ v ** (2 - L) / (c ** (2 / L) + 1) ** (L / 2)
-    R0 = R + 2 * ratio / (L - 2) * np.log(cost)
+    flow = WeightNormFlow(L, ratio)
     problem = Problem([[1.0, -c]], [1e-3 * R ** (L / 2)])
-    return Instance(WeightNormFlow(L, ratio), problem, np.sqrt(R0) * v)
+    return Instance(flow, problem, np.sqrt(R + np.log(cost) / flow.omega) * v)
 
 
 def _over_small_ratio_bound(instance, factor):
@@ -177,7 +177,7 @@ def _shrinks(instance, factor):
     if L == 2:  # as |y|_1 > R0 there is a solution of norm R0
         v2 = instance.x0.min() ** 2 / np.sum(instance.x0**2)
         return (R0 - R) / np.sqrt(2 * ratio * R0 * np.log(1 / v2))
-    longer = np.sum(y ** (2 / L))
+    longer = squared_radius(y, L)
     reward = [potentials.reward_beyond(instance.flow, radius, R0) for radius in (R, longer)]
     return (reward[0] - reward[1]) / (shape_weights(instance) @ y)
 
@@ -192,7 +192,7 @@ def _is_ruled_out(instance, factor):
 def _near_the_edge(rng):
     """Draw a start and about the largest ratio for which a stall from there is ruled out."""
     drawn = any_side(rng)
-    L, R = drawn.flow.depth, np.sum(drawn.solution ** (2 / drawn.flow.depth))
+    L, R = drawn.flow.depth, squared_radius(drawn.solution, drawn.flow.depth)
     drawn = replace(
         drawn, x0=drawn.x0 * np.sqrt(R * 10 ** rng.uniform(-1, 0) / np.sum(drawn.x0**2))
     )

@@ -2,7 +2,7 @@
 
 :func:`compute` follows flows from starts of many scales, to the limit and for a number of steps;
 :func:`draw` and :func:`draw_lengths` show it. :func:`compare` does the same from a single start,
-for other problems, beside what :func:`arrival_estimate` predicts.
+for other problems, beside what :func:`wnlib.theory.law.arrival_estimate` predicts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,17 @@ from numpy.typing import ArrayLike
 from wnlib._checks import Record
 from wnlib._types import Floats
 from wnlib.figures import plotting
-from wnlib.flows import Flow, WeightNormFlow
-from wnlib.l1.certificates import fuchs_certificate
+from wnlib.flows import Flow, WeightNormFlow, squared_radius
+from wnlib.l1.certificates import off_support
 from wnlib.l1.linear_program import min_l1
-from wnlib.problems import Problem, check_signal
+from wnlib.problems import Problem
 from wnlib.results import Result, Status
 from wnlib.roads.descend import descend
 from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
+from wnlib.theory.law import arrival_estimate
 
 BROKEN = Status.CROSSED_ZERO, Status.DIVERGED  # such a run has no end that a method could return
-LARGEST_EXPONENT = 300.0  # so that squares are floats, too
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,8 +102,8 @@ class ErrorAgainstScale:
 
 
 def compute(
-    problem: Problem,
     flows: Sequence[Flow],
+    problem: Problem,
     xi: Floats,
     scales: Floats,
     *,
@@ -115,10 +115,10 @@ def compute(
 
     Parameters
     ----------
-    problem : Problem
-        With a signal.
     flows : sequence of PlainFlow or WeightNormFlow
         Of one depth.
+    problem : Problem
+        With a signal.
     xi : numpy.ndarray, shape (starts, n_weights)
         Positive.
     scales : numpy.ndarray, shape (S,)
@@ -138,8 +138,7 @@ def compute(
     end = [step * n_steps]
     limits = {flow: limit(flow, problem, x0) for flow in flows}
     steps = {flow: descend(flow, problem, coarse, step, n_steps, times=end) for flow in flows}
-    z = np.maximum(problem.split(min_l1(problem).z), 0)
-    shortest = np.sum(z ** (2 / flows[0].depth))
+    shortest = squared_radius(problem.split(min_l1(problem).z), flows[0].depth)
     return ErrorAgainstScale(
         limits=Scan(problem, scales, limits),
         steps=Scan(problem, some, steps),
@@ -228,44 +227,6 @@ def draw_lengths(ax: Axes, data: ErrorAgainstScale) -> Axes:
     return ax
 
 
-def off_support(problem: Problem) -> Floats:
-    """Return ``f = A^T y`` off the support of the signal, ``y`` Fuchs' certificate.
-
-    NaN where the columns of the support are dependent: then there is no such ``y``.
-    """
-    off = check_signal(problem) == 0
-    try:
-        return problem.A[:, off].T @ fuchs_certificate(problem)
-    except ValueError:
-        return np.full(np.count_nonzero(off), np.nan)
-
-
-def arrival_estimate(problem: Problem, flow: WeightNormFlow, x0: Floats) -> float:
-    """Estimate the error of weight normalization when its length arrives (depth 2, small ratio).
-
-    Off the support, ``v_n^2 = v_n(0)^2 exp(-(Q - R_0)(1 - f_n) / ratio)`` is left.
-
-    Parameters
-    ----------
-    problem : Problem
-        With a nonnegative signal.
-    flow : WeightNormFlow
-    x0 : array_like, shape (n_weights,)
-
-    Returns
-    -------
-    float
-        Relative error; NaN for other depths, and without Fuchs' certificate.
-    """
-    signal = check_signal(problem)
-    off, Q, R0 = signal == 0, signal.sum(), x0 @ x0
-    if flow.depth != 2:
-        return np.nan
-    exponent = -(Q - R0) / flow.ratio * (1 - off_support(problem))
-    share = x0[off] ** 2 / R0 * np.exp(np.minimum(exponent, LARGEST_EXPONENT))
-    return Q * np.linalg.norm(share) / np.linalg.norm(signal)
-
-
 @dataclass(frozen=True)
 class Comparison:
     """Errors of two flows on one problem, from one start.
@@ -277,9 +238,9 @@ class Comparison:
     reached : tuple of float
         The same after some time.
     estimate : float
-        What :func:`arrival_estimate` says of the second flow.
+        What :func:`wnlib.theory.law.arrival_estimate` says of the second flow.
     max_f : float
-        The largest ``f`` off the support, :func:`off_support`.
+        The largest ``f``, :func:`wnlib.l1.certificates.off_support`.
     """
 
     limits: tuple[float, ...]
@@ -296,8 +257,8 @@ class Comparison:
 
 
 def compare(
-    problem: Problem,
     flows: tuple[Flow, WeightNormFlow],
+    problem: Problem,
     x0: Floats,
     t_end: float,
     rtol: float = 1e-7,
@@ -306,9 +267,9 @@ def compare(
 
     Parameters
     ----------
+    flows : (PlainFlow, WeightNormFlow)
     problem : Problem
         With a nonnegative signal that has zero entries.
-    flows : (PlainFlow, WeightNormFlow)
     x0 : numpy.ndarray, shape (n_weights,)
     t_end : float
         Gradient descent reaches it in ``t_end / step`` steps; the flow is integrated instead.
@@ -324,7 +285,7 @@ def compare(
     return Comparison(
         limits=tuple(float(problem.error(end.effective)) for end in ends),
         reached=tuple(float(problem.error(run.effective)) for run in runs),
-        estimate=float(arrival_estimate(problem, flows[1], x0)),
+        estimate=float(arrival_estimate(flows[1], problem, x0)),
         max_f=float(off_support(problem).max(initial=-np.inf)),
     )
 

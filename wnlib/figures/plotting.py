@@ -22,6 +22,8 @@ from wnlib.results import Result, Trajectory
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY = "#999999"
+SHADES = (BLUE, GREEN, PURPLE, ORANGE, SKY)  # of runs of one flow with several ratios
 
 # Sizes in points at a width of six inches: on a phone 13 points become ten pixels.
 STYLE: dict[Any, Any] = {
@@ -200,7 +202,7 @@ def signal(ax: Axes, result: Result, **marks: Any) -> Axes:
     n = np.arange(result.problem.n_features)
     if result.problem.signal is not None:
         truth = result.problem.signal
-        ax.vlines(n[truth != 0], 0, truth[truth != 0], color="#999999", linewidth=5, label="truth")
+        ax.vlines(n[truth != 0], 0, truth[truth != 0], color=GREY, linewidth=5, label="truth")
     line = flow_style(result.flow) | {"linestyle": "none"} | marks
     ax.plot(n, result.effective, **line)
     ax.set(xlabel="entry", ylabel="value")

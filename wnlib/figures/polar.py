@@ -1,7 +1,6 @@
 """The figures of the chapter on polar coordinates: paths of two weights, and a trap.
 
-The trap is to integrate the equations of the length and the direction as they stand; nothing else
-uses them so, and so they stand here.
+The trap is to integrate the equations of the length and the direction as they stand.
 """
 
 from collections.abc import Sequence
@@ -13,13 +12,12 @@ from scipy.integrate import DOP853
 
 from wnlib._checks import Record
 from wnlib._types import Floats
-from wnlib.figures.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from wnlib.figures.plotting import BLUE, GREY, SHADES, VERMILLION
+from wnlib.figures.two_weights import solutions
 from wnlib.flows import WeightNormFlow, normalizes
 from wnlib.problems import Problem
 from wnlib.results import Trajectory
-
-GREY = "#999999"
-SHADES = (BLUE, GREEN, PURPLE, ORANGE, SKY)
+from wnlib.theory.polar import polar_velocity
 
 
 def draw_portrait(ax: Axes, paths: Sequence[Trajectory]) -> Axes:
@@ -36,12 +34,11 @@ def draw_portrait(ax: Axes, paths: Sequence[Trajectory]) -> Axes:
     matplotlib.axes.Axes
     """
     problem, depth, start = paths[0].problem, paths[0].flow.depth, paths[0].initial
-    share = np.sin(np.linspace(0, np.pi / 2, 200)) ** 2
-    corners = (problem.b / problem.A)[0] ** (1 / depth)
-    solutions = corners[:, None] * np.array([share, share[::-1]]) ** (1 / depth)
     angle = np.linspace(0, np.pi / 2, 200)
+    # near the axes weights change much faster than their powers
+    x = np.maximum(solutions(problem, np.sin(angle) ** 2), 0) ** (1 / depth)
     circle = np.linalg.norm(start) * np.array([np.cos(angle), np.sin(angle)])
-    ax.plot(*solutions, color=GREY, linewidth=6, alpha=0.5)
+    ax.plot(*x.T, color=GREY, linewidth=6, alpha=0.5)
     ax.plot(*circle, ":", color=GREY, linewidth=1.5)
     shades = iter(SHADES * len(paths))
     for path in paths:
@@ -52,7 +49,9 @@ def draw_portrait(ax: Axes, paths: Sequence[Trajectory]) -> Axes:
         ax.plot(*path.path.T, style, color=color, label=label)
         ax.plot(*path.weights, "o", color=color, markersize=8, clip_on=False, zorder=3)
     ax.plot(*start, "o", color="black", markersize=8)
-    size = 1.15 * max(corners.min(), *start, *(weight for path in paths for weight in path.weights))
+    size = 1.15 * max(
+        x.max(axis=0).min(), *start, *(weight for path in paths for weight in path.weights)
+    )
     ax.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(0, size), ylim=(0, size), aspect="equal")
     ax.legend(loc="upper right")
     return ax
@@ -110,30 +109,6 @@ class OffSphere(Record):
         return amplified(self.delta, self.r, ratio)
 
 
-def polar_velocity(
-    flow: WeightNormFlow, problem: Problem, v: Floats, r: float
-) -> tuple[Floats, float]:
-    """Return ``(v', r')`` by the polar equations, whatever the norm of ``v``.
-
-    On the unit sphere they are the flow; off it they are not: see ``eq-sphere-instability``.
-
-    Parameters
-    ----------
-    flow : WeightNormFlow
-    problem : Problem
-    v : array_like, shape (n_weights,)
-    r : float
-
-    Returns
-    -------
-    dv : numpy.ndarray, shape (n_weights,)
-    dr : float
-    """
-    L, h = flow.depth, flow.misfit(problem, r * v) @ problem.network_matrix
-    dr = -flow.ratio * r ** (L - 1) * (h @ v**L)
-    return -(r**L) * h * v ** (L - 1) - r * dr / flow.ratio * v, dr
-
-
 def off_the_sphere(
     flow: WeightNormFlow,
     problem: Problem,
@@ -165,7 +140,8 @@ def off_the_sphere(
     start = np.append(x0 / r0 * np.sqrt(1 + delta), r0)
 
     def velocity(_: float, state: Floats) -> Floats:
-        return np.append(*polar_velocity(flow, problem, state[:-1], state[-1]))
+        dr, dv = polar_velocity(flow, problem, state[-1], state[:-1])
+        return np.append(dv, dr)
 
     reached, states = [0.0], [start]
     with np.errstate(all="ignore"):  # it may explode: that is what is to be seen

@@ -19,5 +19,9 @@ def holds(sentence: str, condition: ArrayLike) -> None:
         True everywhere if the sentence holds; of an empty array nothing can be said.
     """
     condition = np.asarray(condition, dtype=bool)
-    true = condition.size and condition.all()
-    print(f"✓ {sentence}" if true else f"✗ with these numbers it is not so that {sentence}")
+    if condition.size == 0:
+        print(f"– with these numbers nothing tells whether {sentence}")
+    elif condition.all():
+        print(f"✓ {sentence}")
+    else:
+        print(f"✗ with these numbers it is not so that {sentence}")

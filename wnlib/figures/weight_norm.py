@@ -17,12 +17,15 @@ from wnlib.figures.plotting import (
     BLACK,
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
     PURPLE,
+    SHADES,
     SKY,
     VERMILLION,
 )
-from wnlib.flows import Flow, PlainFlow, WeightNormFlow, normalizes
+from wnlib.figures.two_weights import solutions
+from wnlib.flows import Flow, PlainFlow, WeightNormFlow, normalizes, squared_radius
 from wnlib.l1.linear_program import min_l1
 from wnlib.problems import Problem, initial_weights, sparse_problem
 from wnlib.results import Limit, Status, Trajectory
@@ -31,9 +34,7 @@ from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
 from wnlib.theory import invariants, potentials
 
-GREY = "#999999"
 LOOKS = ("-", "--", "-.", ":")
-SHADES = (BLUE, GREEN, PURPLE, ORANGE, SKY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,8 @@ def valley(flow: Flow, problem: Problem, x0: Floats, t_end: float, n_points: int
     ----------
     flow : PlainFlow or WeightNormFlow
     problem : Problem
-        Of one measurement and two weights. If both columns have the sign of ``b``, the segment is
-        that of all solutions; if one has, it begins at the shortest one.
+        Of one measurement and two weights. The segment is that of
+        :func:`wnlib.figures.two_weights.solutions`.
     x0 : numpy.ndarray, shape (2,)
     t_end : float
         How long to follow the trained weights.
@@ -80,11 +81,10 @@ def valley(flow: Flow, problem: Problem, x0: Floats, t_end: float, n_points: int
     Valley
         All of NaN if there is no solution.
     """
-    ends, share = _solutions(problem), np.linspace(0, 1, n_points)
-    if ends is None:
-        nothing = np.full(n_points, np.nan)
-        return Valley(np.full((2, 2), np.nan), share, nothing, np.nan, np.nan)
-    points = ends[0] + share[:, None] * (ends[1] - ends[0])
+    share = np.linspace(0, 1, n_points)
+    ends, points = solutions(problem, np.array([0.0, 1.0])), solutions(problem, share)
+    if np.isnan(ends).any():
+        return Valley(ends, share, np.full(n_points, np.nan), np.nan, np.nan)
     unit = float(x0 @ x0)
     height = np.array([potentials.divergence(flow, z, np.log(x0), unit=unit) for z in points])
     height = height - height.min()
@@ -92,16 +92,6 @@ def valley(flow: Flow, problem: Problem, x0: Floats, t_end: float, n_points: int
     step = ends[1] - ends[0]
     end = (run.effective - ends[0]) @ step / (step @ step) if run.residual < 1e-6 else np.nan
     return Valley(ends, share, height / (height.max() or 1.0), share[height.argmin()], end)
-
-
-def _solutions(problem: Problem) -> Floats | None:
-    """Return two solutions of one measurement of two weights, or None: the ends of a segment."""
-    a, b = problem.A[0], problem.b[0]
-    corners = [b / a[n] * np.eye(2)[n] for n in range(2) if a[n] * b > 0]
-    if not corners:
-        return None
-    along = np.abs(a[::-1]) / np.linalg.norm(a)  # in the kernel, if one column opposes the other
-    return np.array(corners if len(corners) == 2 else [corners[0], corners[0] + 2 * abs(b) * along])
 
 
 def draw_valleys(ax: Axes, valleys: dict[Flow, Valley]) -> Axes:
@@ -185,7 +175,7 @@ def trained(
     )
 
 
-def log_rho_of(run: Trajectory) -> tuple[float, float]:
+def fitted_and_predicted(run: Trajectory) -> tuple[float, float]:
     """Return ``log rho`` of a run of weights, as measured and as predicted from the lengths.
 
     Returns
@@ -196,7 +186,7 @@ def log_rho_of(run: Trajectory) -> tuple[float, float]:
     x0, x = run.path[0], run.weights
     if run.status is not Status.CONVERGED or not (x > 0).all():
         return np.nan, np.nan
-    fitted = invariants.fitted_log_rho(run.problem, run.flow.depth, x0, x)
+    fitted = invariants.fitted_log_rho(run.flow.depth, run.problem, x0, x)
     return fitted, float(invariants.log_rho(run.flow, x0, x))
 
 
@@ -309,7 +299,7 @@ def robust_range(
     """
     errors, kept, z = {}, {}, problem.split(min_l1(problem).z)
     for depth in depths:
-        squared = shares * np.sum(z ** (2 / depth))
+        squared = shares * squared_radius(z, depth)
         starts = np.sqrt(squared / problem.n_weights)[:, None] * np.ones(problem.n_weights)
         for flow in PlainFlow(depth), *(WeightNormFlow(depth, ratio) for ratio in ratios):
             ends = limit(flow, problem, starts)
@@ -362,10 +352,7 @@ def largest_stall(
     unit = v0 / np.linalg.norm(v0)
 
     def answer(R0: float) -> bool | None:
-        try:
-            return stalls(flow, problem, np.sqrt(R0) * unit)
-        except RuntimeError:  # undecided: so near that the errors of following it matter
-            return None
+        return _stalls(flow, problem, np.sqrt(R0) * unit)
 
     if answer(low) is not True or answer(high) is not False:
         return np.nan
@@ -431,22 +418,21 @@ def stall_map(
     v = np.sqrt(np.stack([share, 1 - share], axis=1))
     for i, squared in enumerate(R0 * flow.ratio):
         starts = np.sqrt(squared) * v
-        by_loss[i] = np.linalg.norm(flow.misfit(problem, starts), axis=-1) <= np.linalg.norm(
-            problem.b
-        )
+        by_loss[i] = flow.residual(problem, starts) <= 1
         by_divergence[i] = [any(rules_out_stall(flow, x0, z) for z in solutions) for x0 in starts]
     rows, columns = (np.arange(min(every // 2, n - 1), n, every) for n in shape)
     asked = [
-        [_stalls(flow, problem, np.sqrt(R0[i] * flow.ratio) * v[j]) for j in columns] for i in rows
+        [_stalls(flow, problem, np.sqrt(R0[i] * flow.ratio) * v[j]) is True for j in columns]
+        for i in rows
     ]
     return StallMap(share, R0, np.array(asked), rows, columns, by_loss, by_divergence)
 
 
-def _stalls(flow: Flow, problem: Problem, x0: Floats) -> bool:
+def _stalls(flow: Flow, problem: Problem, x0: Floats) -> bool | None:
     try:
         return stalls(flow, problem, x0)
-    except RuntimeError:
-        return False
+    except RuntimeError:  # undecided: so near that the errors of following it matter
+        return None
 
 
 def draw_stall_map(ax: Axes, found: StallMap) -> Axes:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
-from wnlib._checks import Record, readonly
-from wnlib._types import Bools, Floats
-from wnlib.problems import Problem, check_problem
+from wnlib._checks import Record, last_axis, readonly
+from wnlib._types import Bools, Floats, Values
+from wnlib.problems import Problem, check_problem, check_signal
 from wnlib.results import Status
 
 CERTIFIED = 1e-9  # relative gap; that of a good answer is 1e-10 to 1e-16
@@ -136,6 +137,37 @@ class MinL1(Record):
         slack = np.min(1 - slope[~on], initial=1.0)
         return float(min(slack, _least_singular_value(self.problem.A, on)))
 
+    def excess(self, z: ArrayLike) -> Values:
+        """Return the relative excess of the l1 norm of other solutions over :attr:`norm`.
+
+        Not as a difference of two nearly equal norms: for a solution it is ``sum (1 - A^T y)_n
+        z_n`` over the norm, ``y`` the dual vector, and no term of that sum is negative.
+
+        Parameters
+        ----------
+        z : array_like, shape (..., n_features) or (..., n_weights)
+            Solutions of ``A z = b``; or, if signed, with their two signs apart, nonnegative: then
+            the norm is the sum of both. Whether they are solutions is not looked at.
+
+        Returns
+        -------
+        float, or numpy.ndarray, shape (...)
+            As exact as the certificate: up to its :attr:`gap`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another number of entries, or negative ones where the signs are apart.
+        """
+        z, problem = np.asarray(z), self.problem
+        if z.shape[-1:] != (problem.n_weights,):
+            z = problem.split(z)
+        z = last_axis("z", z, problem.n_weights, "weight")
+        if (z < 0).any():
+            raise ValueError("z must not have a negative entry, but as effective weights if signed")
+        slack = np.maximum(1 - problem.network_matrix.T @ self.dual, 0)  # rounding
+        return z @ slack / (self.norm or 1.0)
+
     def strictest(self) -> Self:
         """Return the same point with the dual vector that stays farthest below 1 off its support.
 
@@ -209,6 +241,27 @@ def fuchs_certificate(problem: Problem) -> Floats:
             f"{rank}: another solution has the same support, and no certificate of this form exists"
         )
     return np.linalg.lstsq(columns.T, np.sign(signal[on]))[0]
+
+
+def off_support(problem: Problem) -> Floats:
+    """Return ``f = A^T y`` off the support of the signal, ``y`` Fuchs' certificate.
+
+    Parameters
+    ----------
+    problem : Problem
+        With a signal.
+
+    Returns
+    -------
+    numpy.ndarray
+        One entry for each zero of the signal; NaN where the columns of the support are dependent:
+        then there is no such ``y``.
+    """
+    off = check_signal(problem) == 0
+    try:
+        return problem.A[:, off].T @ fuchs_certificate(problem)
+    except ValueError:
+        return np.full(np.count_nonzero(off), np.nan)
 
 
 def _least_singular_value(A: Floats, on: Bools) -> float:

@@ -157,7 +157,7 @@ class Ledger:
                 f"{part.worst:.1e}",
                 f"{part.threshold:.2g}",
                 f"{len(part.values)}{skipped}",
-                f"{part.twin_refuted} times",
+                f"{part.twin_refuted} time{'s' if part.twin_refuted != 1 else ''}",
             )
             label = ""
         if row.error:

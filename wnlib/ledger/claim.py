@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+KINDS = "exact", "upper", "lower"
+
 
 def always(instance: object) -> bool:
     """Return True: no hypothesis beyond those of the setting."""
@@ -55,6 +57,11 @@ class Part:
     applies: Callable[[Any], bool] = always
     twin_applies: Callable[[Any], bool] | None = None
 
+    def __post_init__(self) -> None:
+        """Validate."""
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -68,10 +75,16 @@ class Claim:
     sample : callable
         Draws an instance from a ``numpy.random.Generator``; all parts are measured on it.
     parts : tuple of Part
-        All that the statement says.
+        All that the statement says; at least one.
     """
 
     label: str
     statement: str
     sample: Callable[[np.random.Generator], Any]
     parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        parts = self.parts if isinstance(self.parts, tuple) else ()
+        if not (parts and all(isinstance(part, Part) for part in parts)):
+            raise TypeError(f"parts must be a tuple of Part, not empty; got {self.parts!r}")

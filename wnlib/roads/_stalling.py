@@ -200,8 +200,7 @@ def rules_out_stall(flow: Flow, x0: ArrayLike, z: ArrayLike) -> bool:
         divergence = np.sum(xlogy(share, share) - 2 * share * log_v)
         return bool(flow.ratio * divergence <= R0 * (1 - SLACK - R0 / (2 * z.sum())))
     # All divided by q = sum z, and in logarithms: v^{-(L-2)} and e^{-omega R0} leave the floats.
-    omega = (L - 2) / (2 * flow.ratio)
-    on = share > 0
+    on, omega = share > 0, flow.omega
     weighted = log_sum(np.log(share[on]) - (L - 2) * log_v[on]) - omega * R0
     a = L / 2 + 1  # where gammainc underflows, the integral does not matter
     integral = np.log(gammainc(a, omega * R0)) + gammaln(a) - L / 2 * np.log(omega)

@@ -12,25 +12,22 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, wrightomega
 
-from wnlib._checks import finite, nonnegative, positive
+from wnlib._checks import (
+    count,
+    finite,
+    nonnegative,
+    nonnegative_entries,
+    positive,
+    positive_entries,
+)
 from wnlib._types import Floats, Truths, Values
-from wnlib.flows import WeightNormFlow, check_depth, check_flow
+from wnlib.flows import WeightNormFlow, check_depth, check_weight_norm, squared_radius
 from wnlib.theory.potentials import relative_entropy, reward_beyond
 
 
 def _log_weights(x0: ArrayLike) -> Floats:
     """Return ``log x0``: from here on magnitudes like ``exp(-300)`` are ordinary numbers."""
-    x0 = finite("x0", x0, (1, 2))
-    if not (x0 > 0).all():
-        raise ValueError("x0 must be positive in each entry")
-    return np.log(x0)
-
-
-def _ratio(flow: WeightNormFlow) -> float:
-    """Return the ratio of a flow with weight normalization, or raise ``TypeError``."""
-    if check_flow(flow).motion is not WeightNormFlow:
-        raise TypeError(f"flow must be a WeightNormFlow(depth, ratio); got {flow!r}")
-    return flow.ratio
+    return np.log(positive_entries("x0", x0, (1, 2)))
 
 
 def _log_threshold(log_beta: Floats, depth: float) -> Any:
@@ -85,8 +82,9 @@ def excess_bound(depth: float, x0: ArrayLike, Q: float, log_rho: ArrayLike = 0.0
     Notes
     -----
     The form of Theorems 2.1 and 2.2 of arXiv:2305.05448, with the constants derived in the book.
-    At no depth can a constant below 1 be put in front for all starts: the tests hold some that come
-    close. For each start :func:`best_excess_bound` is smaller.
+    At no depth can a constant below 1 be put in front for all starts: those of
+    ``wnlib.claims.instances.tight_weights`` come close. For each start :func:`best_excess_bound` is
+    smaller.
     """
     log_beta = check_depth(depth) * _log_weights(x0)
     smallest, largest = log_beta.min(axis=-1), log_beta.max(axis=-1)
@@ -128,8 +126,8 @@ def best_excess_bound(depth: float, x0: ArrayLike, Q: float) -> float:
     Notes
     -----
     The best constants: for each shape of the start at depth 2, and for constant starts above it,
-    there are problems on which the excess comes as near to the bound as one likes. Derived in the
-    book; not of the paper.
+    there are problems on which the excess comes as near to the bound as one likes
+    (``wnlib.claims.instances.near_tie``). Derived in the book; not of the paper.
     """
     x0 = finite("x0", x0, 1)
     if not excess_hypothesis(depth, x0, Q):
@@ -138,7 +136,7 @@ def best_excess_bound(depth: float, x0: ArrayLike, Q: float) -> float:
     if N == 1:
         return 0.0  # a single solution
     if depth == 2:
-        sum_log = np.logaddexp.reduce(log_beta)
+        sum_log = _log_threshold(log_beta, depth)
         spread = sum_log - log_beta.min()
         return lambert(spread + np.log1p(-np.exp(-spread))) / (np.log(Q) - sum_log)
     gamma = 1 - 2 / depth
@@ -163,8 +161,15 @@ def crowding(depth: float, N: int) -> tuple[float, float]:
     Returns
     -------
     cost, m : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For depth 2, a single entry, or what is no depth or no number of entries.
     """
-    gamma = 1 - 2 / check_depth(depth)
+    gamma, N = 1 - 2 / check_depth(depth), count("N", N, 2)
+    if gamma == 0:
+        raise ValueError("depth must be greater than 2: best_excess_bound has what depth 2 costs")
     best = minimize_scalar(
         lambda m: (1 - m) * (m**-gamma - ((N - 1) / (1 - m)) ** gamma),
         bounds=(1 / N, 1),
@@ -204,7 +209,7 @@ def log_rho_lower_bound(flow: WeightNormFlow, x0: ArrayLike, Q: float) -> Values
         Positive only if weight normalization is certain to act like a smaller start.
     """
     R0 = np.exp(2 * _log_weights(x0)).sum(axis=-1)
-    R = max(_ratio(flow), nonnegative("Q", Q) ** (2 / flow.depth))
+    R = max(check_weight_norm(flow).ratio, nonnegative("Q", Q) ** (2 / flow.depth))
     return flow.log_rho(np.sqrt(R0), np.sqrt(R))
 
 
@@ -232,9 +237,9 @@ def small_ratio_bound(flow: WeightNormFlow, x0: ArrayLike, shortest: ArrayLike) 
     float
         NaN where the hypothesis fails; infinite where the bound is no float.
     """
-    L, ratio = flow.depth, _ratio(flow)
-    x0, z = np.exp(_log_weights(x0)), finite("shortest", shortest, 1)
+    L, ratio = check_weight_norm(flow).depth, flow.ratio
+    x0, z = positive_entries("x0", x0, 1), nonnegative_entries("shortest", shortest, 1)
     R0, Q = float(x0 @ x0), z.sum()
     if L == 2:
         return ratio * Q * relative_entropy(z, x0) / (Q - R0) if R0 < Q else np.nan
-    return float(reward_beyond(flow, np.sum(z ** (2 / L)), R0))
+    return float(reward_beyond(flow, squared_radius(z, L), R0))

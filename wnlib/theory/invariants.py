@@ -187,7 +187,7 @@ def _nonzero_weights(name: str, x: ArrayLike) -> Floats:
     return x
 
 
-def fitted_log_rho(problem: Problem, depth: float, x0: ArrayLike, x: ArrayLike) -> float:
+def fitted_log_rho(depth: float, problem: Problem, x0: ArrayLike, x: ArrayLike) -> float:
     """Return the ``log rho`` for which ``psi(x^L) - psi(x0^L / rho)`` is in the range of ``A^T``.
 
     Least squares on two points of a flow: no radius, no ratio, not even which flow it was. What
@@ -195,8 +195,8 @@ def fitted_log_rho(problem: Problem, depth: float, x0: ArrayLike, x: ArrayLike) 
 
     Parameters
     ----------
-    problem : Problem
     depth : float
+    problem : Problem
     x0, x : array_like, shape (n_weights,)
         Positive weights at the start and later.
 
@@ -207,35 +207,69 @@ def fitted_log_rho(problem: Problem, depth: float, x0: ArrayLike, x: ArrayLike) 
         depth 2 and ``x0^{-(L-2)}`` above, has no part in the kernel.
     """
     log_x0, log_x = (np.log(check_weights(problem, x, name)) for name, x in (("x0", x0), ("x", x)))
-    return fitted_to_logs(problem, depth, log_x0, log_x)
+    return fitted_to_logs(depth, problem, log_x0, log_x)
 
 
-def fitted_to_logs(problem: Problem, depth: float, log_x0: ArrayLike, log_x: ArrayLike) -> float:
+def fitted_to_logs(depth: float, problem: Problem, log_x0: ArrayLike, log_x: ArrayLike) -> float:
     """Return what :func:`fitted_log_rho` does, of logarithms: weights may be too small for floats.
 
     Parameters
     ----------
-    problem : Problem
     depth : float
+    problem : Problem
     log_x0, log_x : array_like, shape (n_weights,)
     """
-    depth = check_depth(depth)
-    log_x0, log_x = np.asarray(log_x0), np.asarray(log_x)
-    if log_x0.ndim != 1 or log_x.ndim != 1:
-        raise ValueError("fitted_log_rho compares one start with one end: call it once per row")
-    units = log_x0.min(), log_x.min()
-    start, later = (
-        np.exp((2 - depth) * (log - unit)) for log, unit in zip((log_x0, log_x), units, strict=True)
-    )
+    depth, logs = check_depth(depth), _one_start_and_end(log_x0, log_x)
+    start, later = _powers(depth, logs)
     moved = kernel_part(problem, start)  # start is ones for depth 2
     if np.linalg.norm(moved) <= 100 * np.finfo(float).eps * np.linalg.norm(start):
         return np.nan
     if depth == 2:  # log x^2 = log x0^2 - log rho
-        return -2 * (moved @ (log_x - log_x0)) / (moved @ moved)
+        return -2 * (moved @ (logs[1] - logs[0])) / (moved @ moved)
     share = moved @ later / (moved @ moved)  # x^{-(L-2)} = rho^{1 - 2/L} x0^{-(L-2)}, on the kernel
     if share <= 0:
         return np.nan
+    units = logs.min(axis=1)
     return depth * (np.log(share) / (depth - 2) + units[0] - units[1])
+
+
+def fitted_amplification(
+    depth: float, problem: Problem, log_x0: ArrayLike, log_x: ArrayLike
+) -> float:
+    """Bound by how much :func:`fitted_to_logs` changes per relative error of the later weights.
+
+    Parameters
+    ----------
+    depth : float
+    problem : Problem
+    log_x0, log_x : array_like, shape (n_weights,)
+
+    Returns
+    -------
+    float
+        To leading order, if no entry of ``log_x`` is off by more than one unit. Infinite where what
+        ``rho`` moves has no part in the kernel.
+    """
+    depth, logs = check_depth(depth), _one_start_and_end(log_x0, log_x)
+    start, later = _powers(depth, logs)
+    moved = kernel_part(problem, start)
+    if depth == 2:
+        change, size = 2 * np.sqrt(len(later)), np.linalg.norm(moved)
+    else:
+        change, size = depth * np.linalg.norm(later) * np.linalg.norm(moved), abs(moved @ later)
+    return float(change / size) if size > 1e-300 else np.inf  # else the quotient is no float
+
+
+def _one_start_and_end(log_x0: ArrayLike, log_x: ArrayLike) -> Floats:
+    log_x0, log_x = np.asarray(log_x0), np.asarray(log_x)
+    if log_x0.ndim != 1 or log_x.ndim != 1:
+        raise ValueError("fitted_log_rho compares one start with one end: call it once per row")
+    return np.array([log_x0, log_x], dtype=float)
+
+
+def _powers(depth: float, logs: Floats) -> Floats:
+    """Return ``x^{-(L-2)}`` of each row, in units of its largest."""
+    return np.exp((2 - depth) * (logs - logs.min(axis=1, keepdims=True)))
 
 
 def logarithmic_mean(a: ArrayLike, b: ArrayLike) -> Values:

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammainc, gammaln, hyperu, xlogy
 
-from wnlib._checks import finite
+from wnlib._checks import finite, last_axis, nonnegative_entries, positive_entries
 from wnlib._types import Floats, Values
-from wnlib.flows import Flow, WeightNormFlow, check_flow, normalizes
+from wnlib.flows import Flow, WeightNormFlow, check_flow, normalizes, squared_radius
 
 
 def _has_ratio(flow: Flow) -> TypeGuard[WeightNormFlow]:
@@ -32,13 +32,6 @@ def _has_ratio(flow: Flow) -> TypeGuard[WeightNormFlow]:
             f"{type(flow).__name__} moves in a way of its own: its potential is unknown"
         )
     return normalizes(flow)
-
-
-def _nonnegative(z: ArrayLike) -> Floats:
-    z = finite("z", z, range(1, 4))
-    if (z < 0).any():
-        raise ValueError("z must not have a negative entry: potentials are defined for z >= 0")
-    return z
 
 
 def potential(flow: Flow, z: ArrayLike) -> Values:
@@ -54,11 +47,11 @@ def potential(flow: Flow, z: ArrayLike) -> Values:
     -------
     numpy.ndarray, shape (...)
     """
-    L, z = flow.depth, _nonnegative(z)
+    L, z = check_flow(flow).depth, nonnegative_entries("z", z, range(1, 4))
     if L == 2:
         q, entropy = z.sum(axis=-1), xlogy(z, z).sum(axis=-1)
         return entropy - xlogy(q, q) + q**2 / (2 * flow.ratio) if _has_ratio(flow) else entropy - q
-    R = np.sum(z ** (2 / L), axis=-1)
+    R = squared_radius(z, L)
     return _reward(flow, R, 0.0) if _has_ratio(flow) else -L / 2 * R
 
 
@@ -91,7 +84,8 @@ def divergence(flow: Flow, z: ArrayLike, log_x: ArrayLike, *, unit: float = 0.0)
     numpy.ndarray, shape (...)
         Infinite where a power of ``x`` is no float.
     """
-    L, z, log_x = flow.depth, finite("z", _nonnegative(z), 1), finite("log_x", log_x, range(1, 4))
+    L, z = check_flow(flow).depth, nonnegative_entries("z", z, 1)
+    log_x = last_axis("log_x", finite("log_x", log_x, range(1, 4)), len(z), "entry of z")
     log_R = np.log(np.exp(2 * (log_x - (top := log_x.max(axis=-1, keepdims=True)))).sum(axis=-1))
     log_R = log_R + 2 * top[..., 0]
     log_v = log_x - log_R[..., None] / 2
@@ -101,14 +95,14 @@ def divergence(flow: Flow, z: ArrayLike, log_x: ArrayLike, *, unit: float = 0.0)
             if L == 2:
                 return (z[on] * (np.log(z[on]) - 2 * log_x[..., on])).sum(axis=-1) - z.sum() + R
             weighted = (z[on] * np.exp((2 - L) * log_x[..., on])).sum(axis=-1)
-            return (L / 2 - 1) * R - L / 2 * np.sum(z ** (2 / L)) + weighted
+            return (L / 2 - 1) * R - L / 2 * squared_radius(z, L) + weighted
         if L == 2:
             q = z.sum()
             entropy = (z[on] * (np.log(z[on]) - 2 * log_v[..., on])).sum(axis=-1) - xlogy(q, q)
             return entropy + (q - R) ** 2 / (2 * flow.ratio)
         weighted = (z[on] * np.exp((2 - L) * log_v[..., on])).sum(axis=-1) - R ** (L / 2)
-        size = np.sum(z ** (2 / L))
-        return np.exp(_omega(flow) * (unit - R)) * weighted + _reward(flow, size, R, unit)
+        paid = _reward(flow, squared_radius(z, L), R, unit)
+        return np.exp(flow.omega * (unit - R)) * weighted + paid
 
 
 def relative_entropy(z: ArrayLike, x0: ArrayLike) -> float:
@@ -125,7 +119,8 @@ def relative_entropy(z: ArrayLike, x0: ArrayLike) -> float:
     -------
     float
     """
-    z, x0 = finite("z", _nonnegative(z), 1), finite("x0", x0, 1)
+    z = nonnegative_entries("z", z, 1)
+    x0 = last_axis("x0", positive_entries("x0", x0, 1), len(z), "entry of z")
     if not z.any():
         raise ValueError("z must not be zero: it has no direction")
     share = z[on := z > 0] / z.sum()
@@ -139,28 +134,25 @@ def clock(flow: Flow, radius: ArrayLike) -> Floats:
     ----------
     flow : PlainFlow or WeightNormFlow
     radius : array_like
-        Lengths ``r = |x|``.
+        Lengths ``r = |x|``, not negative.
 
     Returns
     -------
     numpy.ndarray, shape of ``radius``
     """
-    radius = finite("radius", radius, range(4))
+    radius = nonnegative_entries("radius", radius, range(4))
     if not _has_ratio(flow):
         return np.ones_like(radius)
-    return radius**flow.depth * np.exp(-_omega(flow) * radius**2)
-
-
-def _omega(flow: WeightNormFlow) -> float:
-    return (flow.depth - 2) / (2 * flow.ratio)
+    return radius**flow.depth * np.exp(-flow.omega * radius**2)
 
 
 def _reward(flow: WeightNormFlow, R1: Values, R2: Values, unit: float = 0.0) -> Values:
     """Return ``(L/2) int_{R1}^{R2} s^{L/2-1} e^{-omega (s - unit)} ds``, depth > 2."""
-    a, omega = flow.depth / 2, _omega(flow)
-    scale = a * np.exp(gammaln(a) + omega * unit - a * np.log(omega))
-    below = scale * (gammainc(a, omega * R2) - gammainc(a, omega * R1))
-    tails = reward_beyond(flow, R1, unit) - reward_beyond(flow, R2, unit)
+    a, omega = flow.depth / 2, flow.omega
+    with np.errstate(over="ignore", invalid="ignore"):  # in the form that is not taken
+        scale = a * np.exp(gammaln(a) + omega * unit - a * np.log(omega))
+        below = scale * (gammainc(a, omega * R2) - gammainc(a, omega * R1))
+        tails = reward_beyond(flow, R1, unit) - reward_beyond(flow, R2, unit)
     # beyond the largest value of the integrand both ends of the first form are nearly the same
     return np.where(omega * np.minimum(R1, R2) > a, tails, below)[()]
 
@@ -183,8 +175,8 @@ def reward_beyond(flow: WeightNormFlow, R: Values, unit: float = 0.0) -> Values:
     -------
     numpy.ndarray, shape of ``R``
     """
-    a, omega = flow.depth / 2, _omega(flow)
+    a, omega = flow.depth / 2, flow.omega
     # by t = (tau / omega)^{L/2} an incomplete gamma function, Gamma(a, x) = e^{-x} U(1-a, 1-a, x)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         beyond = hyperu(1 - a, 1 - a, omega * R)
         return a * omega**-a * np.exp(omega * (unit - R)) * beyond

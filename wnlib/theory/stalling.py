@@ -1,7 +1,8 @@
 """The largest start of weight normalization that stalls, by a formula: to leading order.
 
 A stall is a squared radius that tends to zero, although ``b`` is not zero. For a proof that a start
-does not stall see :func:`wnlib.rules_out_stall`; :func:`wnlib.stalls` decides.
+does not stall see :func:`wnlib.rules_out_stall`; :func:`wnlib.stalls` decides. Both stand in
+:mod:`wnlib.roads._stalling`.
 """
 
 import numpy as np
@@ -9,11 +10,11 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from wnlib._types import Floats
-from wnlib.flows import Flow, normalizes, shift
+from wnlib.flows import WeightNormFlow, check_weight_norm, shift
 from wnlib.problems import Problem, check_weights
 
 
-def predicted_stall(flow: Flow, problem: Problem, v0: ArrayLike) -> float:
+def predicted_stall(flow: WeightNormFlow, problem: Problem, v0: ArrayLike) -> float:
     r"""Return the largest squared radius from which the flow stalls, to leading order.
 
     While ``A x^L`` is small beside ``b``, the lift of the direction moves along a fixed curve,
@@ -44,19 +45,14 @@ def predicted_stall(flow: Flow, problem: Problem, v0: ArrayLike) -> float:
         If ``v0`` does not fit or is not positive, or ``A^T b`` has no positive entry, so that
         ``A z = b`` has no solution ``z >= 0`` but for ``b = 0``.
     """
-    if not normalizes(flow):
-        raise TypeError(f"flow must be a WeightNormFlow(depth, ratio); got {flow!r}")
+    L, ratio = check_weight_norm(flow).depth, flow.ratio
     v0 = check_weights(problem, v0, "v0")
     if v0.ndim != 1:
         raise ValueError(f"v0 must be one direction; got shape {v0.shape}: call it once per row")
     pull = problem.b @ problem.network_matrix
     if not (up := pull > 0).any():
         raise ValueError("A^T b has no positive entry: A z = b has no solution z >= 0, or b = 0")
-    L, ratio, pull = (
-        flow.depth,
-        flow.ratio,
-        pull / np.abs(pull).max(),
-    )  # the unit of tau does not matter
+    pull = pull / np.abs(pull).max()  # the unit of tau does not matter
     log_v = np.log(v0)
     log_v = log_v - np.logaddexp.reduce(2 * log_v) / 2
 
