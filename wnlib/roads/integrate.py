@@ -12,7 +12,6 @@ is the cross-check. (Not ``(r, v)``, ``v = u/|u|``: ``|v| = 1`` is unstable whil
 """
 
 import warnings
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -146,13 +145,7 @@ class _Run:
         return f"{what} at time {self.t:g} of {self.t_end:g}"
 
     def stalls(self):
-        """Tell whether the flow stalls: here, and, since a step may err, from the start."""
-        return _stalling.certainly_stalls(self.flow, self.problem, self.x) and self.stalls_at_all
-
-    @cached_property
-    def stalls_at_all(self):
-        x0 = self.path[0]
-        return bool(_stalling.vanishing(self.flow, self.problem, x0, _stalling.MAX_STEPS))
+        return _stalling.certainly_stalls(self.flow, self.problem, self.x)
 
     def verdict(self):
         """Return the status and the message."""
@@ -194,7 +187,7 @@ def _mirror_steps(flow, problem, x0, t_end, rtol):
         rounding = chart.coordinate_rounding(solver.t, solver.y)
         return share, max(share * chart.unit(solver.y), rounding)
 
-    chart = Chart(flow, problem, np.log(x0), worn_rtol=rtol)
+    chart = Chart(flow, problem, np.log(x0))
     return _readings(follow(chart, solver_at, tolerance))
 
 
