@@ -73,6 +73,27 @@ def test_excess_of_the_normalized_limit(depth):
         assert sharper < bounds.excess_bound(depth, x0, Q)
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_formulas_are_negative_where_the_start_is_large(depth):
+    """They are the bounds where there are any, and no bounds elsewhere."""
+    x0 = np.array([0.1, 0.2, 0.3])
+    for Q in (0.1, 10.0):
+        margin = bounds.log_smallness(depth, x0, Q * 0.027)
+        found = (
+            bounds.excess_formula(depth, x0, margin),
+            bounds.best_excess_formula(depth, x0, Q * 0.027),
+        )
+        said = (
+            bounds.excess_bound(depth, x0, Q * 0.027),
+            bounds.best_excess_bound(depth, x0, Q * 0.027),
+        )
+        if margin > 0:
+            assert found == said
+        else:
+            assert max(found) < 0 and np.isnan(said).all()
+    assert bounds.excess_hypothesis(depth, x0, 0.27) == (bounds.log_smallness(depth, x0, 0.27) > 0)
+
+
 def test_excess_bound_by_hand():
     """With beta = (1/16, 1/4): |beta|_1 = 5/16, N max beta = 1/2."""
     beta = np.array([1, 4]) / 16

@@ -14,12 +14,16 @@ from IPython.core.formatters import DisplayFormatter
 import wnlib as wn
 from wnlib import __main__ as command_line
 from wnlib import claims, flows
-from wnlib.claims import CHAPTERS, CLAIMS, instances, robustness
+from wnlib.claims import CHAPTERS, CLAIMS, instances, stalls, stepped
 from wnlib.l1 import linear_program
+from wnlib.l1 import shape as l1_shape
 from wnlib.ledger import Claim, Part
 from wnlib.ledger._verify import FURTHER_DRAWS
-from wnlib.roads import _stalling
-from wnlib.theory import bounds, invariants, potentials
+from wnlib.roads import _stalling, descend
+from wnlib.theory import bounds, invariants, potentials, schedules
+from wnlib.theory import lasso as theory_lasso
+from wnlib.theory import rates as theory_rates
+from wnlib.theory import shape as theory_shape
 
 BOOK = Path(__file__).parent.parent / "book"
 
@@ -145,6 +149,8 @@ def test_a_notebook_gets_a_table_with_anchors_and_a_summary():
     page = result._repr_html_()
     assert page.count("<tr id=") == 2
     assert '<tr id="row-one"><td>one</td>' in page
+    assert page.count('aria-label="beyond the threshold"') == 1
+    assert re.search(r'aria-label="0\.\d+ of the threshold"', page)
     shown, _ = DisplayFormatter().format(result)
     assert shown.keys() == {"text/plain", "text/html", "application/vnd.wnlib.ledger+json"}
     summary = shown["application/vnd.wnlib.ledger+json"]
@@ -313,6 +319,14 @@ def deeper(divergence):
 
 
 LIES = {
+    "a larger penalty": (
+        (theory_lasso, "penalties", lambda f: scaled(f, 1.01)),
+        ("prop-average",),
+    ),
+    "half of the gap's bound": (
+        (theory_lasso, "gap_bound", lambda f: scaled(f, 0.5)),
+        ("cor-lasso-gap",),
+    ),
     "half of log kappa": (
         (flows.WeightNormFlow, "log_kappa", lambda f: scaled(f, 0.5)),
         ("prop-wn-invariant", "thm-magnification", "cor-wn-l1", "prop-logarithmic-mean"),
@@ -378,16 +392,56 @@ LIES = {
         ("prop-wn-potential",),
     ),
     "a stall ruled out too early": (
-        (robustness, "rules_out_stall", lambda f: lambda flow, *a: f(another_ratio(flow, 0.2), *a)),
+        (stalls, "rules_out_stall", lambda f: lambda flow, *a: f(another_ratio(flow, 0.2), *a)),
         ("prop-no-stall",),
+    ),
+    "a wrong history": (
+        (schedules, "log_rho", lambda f: scaled(f, 1.05)),
+        ("thm-schedules",),
+    ),
+    "a wrong power": (
+        (flows.PowerFlow, "log_kappa", lambda f: scaled(f, 1.1)),
+        ("prop-power-schedule",),
+    ),
+    "a warm-up that is too short": (
+        (schedules, "warm_up_time", lambda f: scaled(f, 0.9)),
+        ("prop-warm-up",),
+    ),
+    "rates that are too large": (
+        (theory_rates, "residual_rates", lambda f: scaled(f, 1.01)),
+        ("prop-exponential",),
+    ),
+    "twice the margin": (
+        (theory_rates, "margin", lambda f: scaled(f, 2.0)),
+        ("prop-power-law",),
+    ),
+    "one zero is not forced": (
+        (theory_rates, "largest_support", lambda f: lambda p: f(p) | (np.arange(p.n_weights) > 0)),
+        ("lem-largest-support",),
     ),
     "nothing stalls": (
         (_stalling, "vanishing", lambda f: lambda *a: False),
         ("prop-wn-converges",),
     ),
+    "a quarter of the bound for a shape": (
+        (theory_shape, "weighted_excess_bound", lambda f: scaled(f, 0.25)),
+        ("prop-plain-shape", "prop-wn-shape"),
+    ),
+    "more unevenness tolerated": (
+        (l1_shape, "tolerated_unevenness", lambda f: lambda found: f(found) ** 1.5),
+        ("prop-shape-threshold",),
+    ),
+    "steps gain too little": (
+        (descend, "step_gain", lambda f: scaled(f, 0.99)),
+        ("thm-effective-start", "thm-wn-effective-start", "prop-drift"),
+    ),
+    "too large a step is called stable": (
+        (stepped, "largest_stable_step", lambda f: scaled(f, 1.05)),
+        ("prop-largest-step",),
+    ),
     "not the shortest solution": (
         ((instances, linear_program), "min_l1", not_the_shortest),
-        ("prop-lp-certificate", "prop-plain-shape", "prop-rho-bound"),
+        ("prop-lp-certificate", "prop-plain-shape", "prop-crossover", "prop-rho-bound"),
     ),
 }
 

@@ -127,7 +127,8 @@ def ledger(browser):
     page = browser.new_page()
     page.goto((SITE / f"{LEDGER}.html").as_uri())
     lines = page.evaluate("""[...document.querySelectorAll("table:has([id^=row-]) tr")].slice(1)
-        .map(line => [...line.cells].map(cell => cell.textContent))""")
+        .map(line => [line.id.replace("row-", ""),
+            ...[...line.cells].slice(1).map(cell => cell.textContent)])""")
     page.close()
     rows = {}
     for label, *part in lines:

@@ -225,7 +225,7 @@ def test_a_candidate_spares_the_steps():
 
 def test_too_few_steps_are_no_answer():
     with pytest.raises(RuntimeError, match="stalls is undecided: 2 integration steps"):
-        wn.stalls(*large_start(0), max_steps=2)
+        wn.stalls(*opposed_start(2), max_steps=2)
 
 
 def test_one_start_and_a_motion_that_is_known():

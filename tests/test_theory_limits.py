@@ -41,6 +41,10 @@ def test_far_away_the_gap_says_nothing():
     assert np.isnan(limits.dual_point(3, [0.0, 0.0], [0.5, 1.0])).tolist() == [False, True]
     assert limits.relative_gap(3, [1.0, 1.0], [0.0, np.nan]) == np.inf
     assert limits.distance_within(2, [1.0, 1.0], 10.0) == np.inf
+    assert limits.distance_formula(2, [1.0, 1.0], 0.02) == pytest.approx(0.2 / 0.8)
+    assert limits.distance_formula(2, [1.0, 1.0], 2.0) == -2.0  # sigma = 2
+    assert limits.distance_formula(2, [1.0, 1.0], 0.5) == np.inf
+    assert limits.distance_formula(2, [1.0, 1.0], np.inf) == -1.0
 
 
 @pytest.mark.parametrize("depth", [2, 2.5, 4])

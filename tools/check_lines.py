@@ -65,15 +65,25 @@ def link_rows(app, doctree, page):
 
     def linked(match):
         row, label = match.groups()
-        statement = app.env.proof_list.get(label)
-        if statement is None:
+        if label not in app.env.proof_list:
             return match[0]
-        address = app.builder.get_relative_uri(page, statement["docname"])
-        return f'{row}<a href="{address}#{label}">{label}</a>'
+        return f'{row}<a href="{address(app, page, label)}">{called(app.env, label)}</a><br>{label}'
 
     for table in doctree.findall(nodes.raw) if page == LEDGER else ():
         text = re.sub(r'(<tr id="row-([^"]+)"><td>)\2', linked, table.astext())
         table.children = [nodes.Text(text)]
+
+
+def called(env, label):
+    """Return what a statement is called, as a reference does: its kind and its number."""
+    statement = env.proof_list[label]
+    number = env.toc_fignumbers[statement["docname"]][statement["countertype"]][label]
+    return f"{statement['realtype'].title()} {'.'.join(map(str, number))}"
+
+
+def address(app, page, label):
+    """Return where a statement stands, from a page."""
+    return f"{app.builder.get_relative_uri(page, app.env.proof_list[label]['docname'])}#{label}"
 
 
 def realtype(node):

@@ -11,14 +11,16 @@ To find a sparse ``z`` with ``A z = b``::
     found.effective                               # z; found.status says whether it is certified
 
 The smaller the ratio, the nearer to the smallest l1 norm, as long as ``|x0|^2`` is below that norm;
-``wn.min_l1(problem)`` says what it is. Noise in ``b`` is fitted as well: nothing here smooths it.
+``wn.min_l1(problem)`` says what it is. Limits fit the noise in ``b`` as well. To smooth it, stop
+on the way: ``integrate(..., average=True)`` records averages that lie near a Lasso path, with the
+penalty they belong to read off the run; see the chapter ``lasso_path`` of the book.
 """
 
 from importlib import import_module
 from types import ModuleType
 
 from wnlib.claims import verify
-from wnlib.flows import PlainFlow, WeightNormFlow
+from wnlib.flows import PlainFlow, PowerFlow, ScheduledFlow, Warmup, WeightNormFlow
 from wnlib.l1.linear_program import MinL1, min_l1
 from wnlib.problems import Problem, initial_weights, sparse_problem
 from wnlib.results import Limit, Result, Status, Trajectory
@@ -26,7 +28,7 @@ from wnlib.roads._stalling import rules_out_stall, stalls
 from wnlib.roads.descend import descend
 from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
-from wnlib.theory import bounds, invariants, potentials
+from wnlib.theory import bounds, invariants, potentials, schedules
 
 __version__ = "0.1.0"
 _FIGURES = ("plotting", "prose", "widgets")
@@ -34,10 +36,13 @@ __all__ = [
     "Limit",
     "MinL1",
     "PlainFlow",
+    "PowerFlow",
     "Problem",
     "Result",
+    "ScheduledFlow",
     "Status",
     "Trajectory",
+    "Warmup",
     "WeightNormFlow",
     "bounds",
     "descend",
@@ -48,6 +53,7 @@ __all__ = [
     "min_l1",
     "potentials",
     "rules_out_stall",
+    "schedules",
     "sparse_problem",
     "stalls",
     "verify",

@@ -7,14 +7,15 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy
 import scipy
 
 import wnlib
-from wnlib.claims import find, verify
-from wnlib.ledger import Row, Verdict
+from wnlib.claims import attack, find, verify
+from wnlib.ledger import Attacked, Row, Verdict
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
@@ -44,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         help="check the claims of the book, print the ledger",
         description="Check the claims of the book and print the ledger. Exit code 0: each claim "
         "holds; 1: one fails; 2: none fails, but one is undecided, because its false twin survived "
-        "or it applied nowhere, on up to 200 instances beyond --samples; 130: interrupted.",
+        "or it applied nowhere, on up to 200 instances beyond --samples; 130: interrupted. With "
+        "--attack a search moves the worst instances, to violate the upper bounds or come near it.",
     )
     check.add_argument(
         "--only",
@@ -71,6 +73,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="J",
         help="processes side by side (default: one for each processor, at least 2)",
     )
+    check.add_argument(
+        "--attack",
+        action="store_true",
+        help="search for the worst instance of each upper bound; print it for the bounds that fail "
+        "and, with --only, for all",
+    )
+    check.add_argument(
+        "--budget",
+        type=at_least(0),
+        default=20,
+        metavar="N",
+        help="moves of the search for each bound (default 20)",
+    )
     check.add_argument("--json", type=Path, metavar="FILE", help="write the ledger there, too")
     commands.add_parser("info", help="versions")
     return parser
@@ -79,26 +94,31 @@ def _parser() -> argparse.ArgumentParser:
 def _verify(options: argparse.Namespace) -> int:
     """Return the exit code: 0 if each claim holds, 1 if one fails, 2 undecided, 130 interrupted."""
 
-    def progress(row: Row) -> None:
+    def progress(row: Row | Attacked) -> None:
         print(f"{row.label}: {row.verdict} ({row.seconds:.1f} s)", file=sys.stderr, flush=True)
 
     pool: AbstractContextManager[Executor | None] = nullcontext()
     if options.jobs > 1:
         pool = ProcessPoolExecutor(options.jobs)
+    run = partial(attack, budget=options.budget) if options.attack else verify
     with pool as executor:
-        ledger = verify(
+        result = run(
             *options.only,
             samples=options.samples,
             seed=options.seed,
             report=progress,
             executor=executor,
         )
-    print(ledger)
+    print(result)
+    for row in result.rows:
+        for strike in getattr(row, "strikes", ()):
+            if options.only or strike.verdict is Verdict.FAILS:
+                print(f"\n# the worst for {row.label}, {strike.part}\n{strike.snippet}")
     if options.json:
-        options.json.write_text(ledger.to_json() + "\n", encoding="utf-8")
-    if ledger.interrupted:
+        options.json.write_text(result.to_json() + "\n", encoding="utf-8")
+    if result.interrupted:
         return 130
-    verdicts = {row.verdict for row in ledger.rows}
+    verdicts = {row.verdict for row in result.rows}
     return 1 if Verdict.FAILS in verdicts else 2 if Verdict.UNDECIDED in verdicts else 0
 
 

@@ -141,12 +141,25 @@ class Trajectory(Result):
         ``|u|`` at these times, where the method moves ``u`` itself.
     n_steps : int or numpy.ndarray, shape (starts,)
         Steps taken.
+    average : numpy.ndarray, shape (T, n_weights), or None
+        Of ``integrate(..., average=True)``: the mean of the positive effective weights ``x^L``
+        until each time, in the clock of the flow; at time 0 those of the start.
+    clock_path : numpy.ndarray, shape (T,), or None
+        What this clock shows: the integral of 1 for the plain flow, of
+        ``r^L e^{-omega (r^2 - r_0^2)}``, ``omega = (L - 2) / (2 ratio)``, for weight normalization.
+    gain, log_rho : numpy.ndarray, shape (n_weights,) or (starts, n_weights), and float or (starts,)
+        What finite steps gain, where it was asked for: a run ends where the plain flow from
+        ``(x_0 exp(-gain))^L / rho`` does (thm-effective-start, thm-wn-effective-start).
     """
 
     times: Floats
     path: Floats
     n_steps: int | Integers
     direction_norm: Floats | None = None
+    gain: Floats | None = None
+    log_rho: Values | None = None
+    average: Floats | None = None
+    clock_path: Floats | None = None
 
     @property
     def effective_path(self) -> Floats:

@@ -12,14 +12,20 @@ from wnlib import ledger
 from wnlib.claims import (
     convergence,
     exact_limits,
-    figure_2,
+    finite_steps,
+    lasso_path,
     magnification,
+    moves,
     plain_flow,
     plain_sparsity,
     polar,
     potential,
+    rates,
     robustness,
+    schedules,
+    shape,
     sparse_recovery,
+    stalls,
 )
 
 CHAPTERS = (
@@ -30,9 +36,14 @@ CHAPTERS = (
     potential,
     convergence,
     magnification,
-    figure_2,
+    rates,
+    schedules,
     exact_limits,
     robustness,
+    stalls,
+    shape,
+    finite_steps,
+    lasso_path,
 )
 CLAIMS = {claim.label: claim for chapter in CHAPTERS for claim in chapter.CLAIMS}
 
@@ -76,6 +87,45 @@ def verify(
         find,
         claims or tuple(CLAIMS),
         samples=samples,
+        seed=seed,
+        report=report,
+        executor=executor,
+    )
+
+
+def attack(
+    *claims: str | ledger.Claim,
+    samples: int = 20,
+    budget: int = 20,
+    seed: int = 0,
+    report: Callable[[ledger.Attacked], object] | None = None,
+    executor: Executor | None = None,
+) -> ledger.Attack:
+    """Search for instances that violate the upper bounds that claims state.
+
+    Parameters
+    ----------
+    *claims : str or Claim
+        As in :func:`verify`; those without an upper bound are left out.
+    samples, budget, seed, report, executor
+        As in :func:`wnlib.ledger.attack`, which does the work.
+
+    Returns
+    -------
+    wnlib.ledger.Attack
+
+    Raises
+    ------
+    ValueError
+        For a label that is none, or an argument out of its range.
+    """
+    return ledger.attack(
+        find,
+        claims or tuple(CLAIMS),
+        move=moves.nudged,
+        write=moves.snippet,
+        samples=samples,
+        budget=budget,
         seed=seed,
         report=report,
         executor=executor,

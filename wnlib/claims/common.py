@@ -12,6 +12,7 @@ from wnlib.problems import Problem
 from wnlib.results import Status
 from wnlib.roads.limit import limit
 from wnlib.theory import bounds, invariants
+from wnlib.theory.shape import norm_weights
 
 # Reasons for thresholds.
 ROUNDING = "an identity in exact arithmetic; a hundred operations' rounding errors"
@@ -130,6 +131,31 @@ def any_side(rng):
     return replace(drawn, x0=drawn.x0 * np.where(larger, 1.0, 0.1))
 
 
+def without_solution(instance):
+    """Return an instance with one measurement more: the sum of all weights, which is negative."""
+    matrix, b = instance.problem.network_matrix, instance.problem.b
+    row = np.full((1, matrix.shape[1]), np.linalg.norm(matrix, 2) / np.sqrt(matrix.shape[1]))
+    problem = Problem(np.vstack([matrix, row]), np.append(b, -0.3 * np.linalg.norm(b)))
+    return replace(instance, problem=problem)
+
+
+def without_measurement(instance):
+    """Return an instance with ``b = 0``."""
+    problem = Problem(instance.problem.network_matrix, 0 * instance.problem.b)
+    return replace(instance, problem=problem)
+
+
+def with_one_weight(instance):
+    """Return an instance in which all weights of the start but one vanish.
+
+    There they stay, and are left out of the problem. The one has the longest column.
+    """
+    matrix = instance.problem.network_matrix
+    one = [np.linalg.norm(matrix, axis=0).argmax()]
+    problem = Problem(matrix[:, one], instance.problem.b)
+    return replace(instance, problem=problem, x0=instance.x0[one])
+
+
 def disagrees(answer, instance):
     """Return 1 if an answer to "does it stall?" is not that of the run."""
     return None if answer is None else float(answer != (instance.run.status is Status.STALLED))
@@ -170,6 +196,36 @@ def descent_part(threshold):
     )
 
 
+def without_small_start(applies, formula):
+    """Return the part that drops the hypothesis that the start is small beside ``Q``.
+
+    ``formula`` is that of the bound, also where it bounds nothing.
+    """
+
+    def over(instance):
+        bound = formula(instance)
+        return 1 + (relative_excess(instance) - bound) / abs(bound)
+
+    return Part(
+        name="a small start",
+        kind="upper",
+        measured="1 plus the relative excess of the l1 norm less its bound, over the size of that",
+        threshold=1 + 1e-6,
+        reason="an inequality; the surplus is the tolerance of HiGHS",
+        applies=applies,
+        measure=over,
+        twin="the start may be so large that the bound is negative",
+        measure_twin=over,
+        twin_applies=arrives,
+    )
+
+
+def excess_formula(instance, log_rho=0.0):
+    """Return the formula of ``bounds.excess_bound``, also where it bounds nothing."""
+    Q, depth, x0 = instance.reached_min_l1.norm, instance.flow.depth, instance.x0
+    return bounds.excess_formula(depth, x0, bounds.log_smallness(depth, x0, Q) + log_rho)
+
+
 def excess_parts(applies, measure, bound="epsilon", share=0.8, twin="0.8 epsilon"):
     """Return the parts, of depth 2 and above, that bound the excess of the l1 norm.
 
@@ -193,4 +249,4 @@ def excess_parts(applies, measure, bound="epsilon", share=0.8, twin="0.8 epsilon
 
 def shape_weights(instance):
     """Return ``v_0^{-(L-2)}``: ones for depth 2."""
-    return (instance.x0 / np.linalg.norm(instance.x0)) ** (2 - instance.flow.depth)
+    return norm_weights(instance.flow.depth, instance.x0)

@@ -1,5 +1,7 @@
 """Claims on the convergence of weight normalization."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from wnlib.claims.common import (
@@ -10,8 +12,12 @@ from wnlib.claims.common import (
     disagrees,
     finished,
     headroom,
+    misfits,
     others,
     weight_norm,
+    with_one_weight,
+    without_measurement,
+    without_solution,
 )
 from wnlib.flows import PlainFlow, squared_radius
 from wnlib.ledger import Claim, Part, always
@@ -27,6 +33,14 @@ def _dichotomy(instance):
         return run.residual
     lowest = run.problem.residual(run.effective_path).min()
     return max(1 - lowest, abs(run.residual - 1))
+
+
+def _criterion(run, steps=slice(None)):
+    """Return 1 if "|e| > |b|" in some steps of a run differs from "the radius vanishes"."""
+    norm = np.linalg.norm(run.problem.b)
+    above = misfits(run)[steps].min() > (1 - 1e-12) * norm  # in a stall |e| / |b| - 1 underflows
+    vanishes = run.radius < 1e-3 * run.radius_path[0]
+    return float(bool(above) != bool(vanishes))
 
 
 def _long(instance, factor):
@@ -61,6 +75,31 @@ def _excess_divergence(instance, flow):
     return max(excesses) if np.isfinite(excesses).all() else None
 
 
+DICHOTOMY = Part(
+    name="either, or",
+    kind="exact",
+    measured="residual at the end of the run; in a stall |e|/|b| - 1 there, or by how "
+    "much |e| fell below |b|",
+    threshold=1e-7,
+    reason="at 1e-8 a run ends",
+    applies=finished,
+    measure=_dichotomy,
+    twin="it always converges",
+    measure_twin=lambda i: i.run.residual,
+)
+
+CRITERION = Part(
+    name="if and only if",
+    kind="exact",
+    measured="1 if |e| > |b| all along the run differs from: the radius falls a thousandfold",
+    threshold=0.0,
+    reason="yes or no, as told where the run ends: at a solution, or in a stall",
+    applies=finished,
+    measure=lambda i: _criterion(i.run),
+    twin="it stalls if |e| > |b| at the start",
+    measure_twin=lambda i: _criterion(i.run, slice(1)),
+)
+
 CLAIMS = (
     Claim(
         label="prop-wn-converges",
@@ -79,20 +118,31 @@ CLAIMS = (
                 twin="without the entropy in D(z, start): it never grows",
                 measure_twin=lambda i: _long(i, 0.0),
             ),
-            Part(
-                name="either, or",
-                kind="exact",
-                measured="residual at the end of the run; in a stall |e|/|b| - 1 there, or by how "
-                "much |e| fell below |b|",
-                threshold=1e-7,
-                reason="at 1e-8 a run ends",
-                applies=finished,
-                measure=_dichotomy,
-                twin="it always converges",
-                measure_twin=lambda i: i.run.residual,
+            DICHOTOMY,
+            replace(
+                DICHOTOMY,
+                name="a solution",
+                twin="also where there is no solution",
+                measure_twin=lambda i: _dichotomy(without_solution(i)),
+                twin_applies=at_depth_two(arrives),  # where it costs few steps
+            ),
+            replace(
+                DICHOTOMY,
+                name="a positive start",
+                twin="all weights of the start but one vanish",
+                measure_twin=lambda i: _dichotomy(with_one_weight(i)),
+                twin_applies=at_depth_two(arrives),
+            ),
+            CRITERION,
+            replace(
+                CRITERION,
+                name="b not 0",
+                twin="b may be 0",
+                measure_twin=lambda i: _criterion(without_measurement(i).run),
+                twin_applies=at_depth_two(lambda i: i.problem.signed),  # so the kernel is not {0}
             ),
             Part(
-                name="if and only if",
+                name="wn.stalls",
                 kind="exact",
                 measured="1 if wn.stalls, which asks for |e| < |b|, differs from the run",
                 threshold=0.0,
@@ -120,6 +170,18 @@ CLAIMS = (
                 measure=lambda i: _excess_divergence(i, i.flow),
                 twin="the divergence of the plain flow",
                 measure_twin=lambda i: _excess_divergence(i, PlainFlow(i.flow.depth)),
+            ),
+            Part(
+                name="no stall",
+                kind="exact",
+                measured="relative residual at the end of the run: it is a solution",
+                threshold=1e-7,
+                reason="at 1e-8 a run ends",
+                applies=arrives,
+                measure=lambda i: i.run.residual,
+                twin="also where it stalls",
+                measure_twin=lambda i: i.run.residual,
+                twin_applies=finished,
             ),
         ),
     ),

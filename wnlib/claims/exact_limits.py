@@ -1,20 +1,33 @@
 """Claims on exact limits: certificates, and the scalar equation for rho."""
 
+from dataclasses import replace
+
 import numpy as np
+from scipy.optimize import brentq
 
 from wnlib.claims.common import (
     INTEGRATION,
     ROUNDING,
     arrives,
+    at_depth_two,
     distance_to_end,
     others,
     plain,
     plain_limit_part,
     relative,
     weight_norm,
+    without_measurement,
 )
 from wnlib.claims.instances import Instance, random_depth
-from wnlib.claims.rho import log_rho_of, magnified, plain_limit_from, rho_part
+from wnlib.claims.rho import (
+    log_rho_of,
+    magnified,
+    magnified_to_solution,
+    plain_limit_from,
+    rho_part,
+    rho_scale,
+    stalls,
+)
 from wnlib.flows import PlainFlow
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
@@ -54,14 +67,18 @@ def _another(instance, share):
     return instance.run.stacked + share * (others(instance)[1] - instance.run.stacked)
 
 
-def _pythagoras(instance, share):
-    """Discrepancy of ``D(z, p) = share D(z, end) + D(end, p)``, relative, for some multipliers."""
+def _pythagoras(instance, share, factor=1.0, tilt=0.0):
+    """Discrepancy of ``D(z, p) = share D(z, end) + D(end, p)``, relative, for some multipliers.
+
+    ``z`` is a solution times a factor, ``log p`` the point of these multipliers plus a tilt.
+    """
     L, log_start = instance.flow.depth, instance.flow.depth * np.log(instance.x0)
     rows = np.cos(np.arange(len(instance.problem.b)))
     pull = rows @ instance.problem.network_matrix
     largest = np.abs(pull * np.exp((1 - 2 / L) * log_start)).max()
     log_p = limits.dual_point(L, log_start, 0.5 * pull / largest) / L
-    end, z = instance.run.stacked, _another(instance, 0.5)
+    log_p = log_p + tilt * np.linspace(0, 1, len(log_p))
+    end, z = instance.run.stacked, factor * _another(instance, 0.5)
     gap = potentials.divergence(instance.flow, z, log_p)
     parts = share * potentials.divergence(instance.flow, z, instance.run.log_path[-1])
     return abs(gap - parts - potentials.divergence(instance.flow, end, log_p)) / gap
@@ -80,6 +97,31 @@ def _distance(instance, factor):
     return np.abs(z - end.stacked).sum() / (factor * within)
 
 
+def _from_half_way(instance):
+    """Return the distance of a solution from the run's end, and its bound by the gap; relative.
+
+    The point is that at half of the steps of the run: it has multipliers, as all on the way. The
+    bound is its formula, also where it bounds nothing.
+    """
+    run = instance.run
+    z = _another(instance, 0.1)
+    gap = limits.relative_gap(run.flow.depth, z, run.flow.depth * run.log_path[len(run.times) // 2])
+    formula = limits.distance_formula(run.flow.depth, z, gap)
+    return np.abs(z - run.stacked).sum() / z.sum(), formula
+
+
+def _is_near(instance):
+    return arrives(instance) and _from_half_way(instance)[1] > 0
+
+
+def _over_half_way(instance):
+    """Return 1 plus the distance less its bound, over the size of that; None for a rounding."""
+    distance, bound = _from_half_way(instance)
+    if distance < 1e-9:
+        return None
+    return 1 + (distance - bound) / abs(bound)
+
+
 def _plain_radii(instance, shifts):
     """Squared radii of the plain limits from start / e^s, at log rho + shifts, or None."""
     places = log_rho_of(instance) + np.asarray(shifts)
@@ -95,6 +137,48 @@ def _radius_rises(instance, sign):
     return None if radii is None else np.max(sign * np.diff(radii)) / radii[0]
 
 
+def _root(instance, problem):
+    """Return the root of the scalar equation, from plain limits alone; infinite if there is none.
+
+    None if a plain limit is no float, or not found.
+    """
+    flow, r0 = instance.flow, np.linalg.norm(instance.x0)
+
+    def miss(s):
+        end = plain_limit_from(instance, problem, s)
+        if end is None or end.status is not Status.CONVERGED:
+            raise ArithmeticError(f"no plain limit at {s}")
+        return s - float(flow.log_rho(r0, end.radius)) if end.radius else -np.inf
+
+    s = log_rho_of(instance)
+    try:
+        low, high = (_beyond(miss, s, sign) for sign in (-1, 1))
+        return (
+            float(brentq(miss, low, high, xtol=1e-9)) if np.isfinite([low, high]).all() else np.inf
+        )
+    except ArithmeticError:
+        return None
+
+
+def _beyond(miss, s, sign):
+    """Return a place below or above s where an increasing function has that sign, or infinity."""
+    for step in 2.0 ** np.arange(8):
+        if sign * miss(s + sign * step) > 0:
+            return s + sign * step
+    return np.inf
+
+
+def _off_root(instance, problem):
+    """Distance of the root from log rho of the two lengths, relative; infinite if there is none."""
+    root = _root(instance, problem)
+    return None if root is None else abs(root - log_rho_of(instance)) / rho_scale(instance)
+
+
+def _off_root_without_measurement(instance):
+    still = without_measurement(instance)
+    return _off_root(still, still.problem)
+
+
 def _slope(instance, least):
     """One less the slope of the scalar equation over a lower bound of it, by a difference."""
     step = 1e-3
@@ -106,6 +190,29 @@ def _slope(instance, least):
     slope = 1 - (sides[2] - sides[0]) / (2 * step)
     return 1 - slope / least(1.0, radii[1] / ratio)
 
+
+TWO_PARTS = Part(
+    name="two parts",
+    kind="exact",
+    measured="relative difference of D(z, p) and D(z, x_inf) + D(x_inf, p)",
+    threshold=1e-6,
+    reason=INTEGRATION,
+    applies=arrives,
+    measure=lambda i: _pythagoras(i, 1.0),
+    twin="D(z, p) is D(x_inf, p)",
+    measure_twin=lambda i: _pythagoras(i, 0.0),
+)
+LIMIT = Part(
+    name="limit",
+    kind="exact",
+    measured="relative distance between the solution and the end of the run",
+    threshold=1e-5,
+    reason=INTEGRATION,
+    applies=arrives,
+    measure=lambda i: distance_to_end(i, i.reached_limit),
+    twin="rho = 1",
+    measure_twin=lambda i: magnified(i, 0.0),
+)
 
 CLAIMS = (
     Claim(
@@ -126,16 +233,18 @@ CLAIMS = (
                 measure_twin=lambda i: _certified_gap(i, 0.01),
             ),
             plain_limit_part("certified", "the certified limit"),
-            Part(
-                name="two parts",
-                kind="exact",
-                measured="relative difference of D(z, p) and D(z, x_inf) + D(x_inf, p)",
-                threshold=1e-6,
-                reason=INTEGRATION,
-                applies=arrives,
-                measure=lambda i: _pythagoras(i, 1.0),
-                twin="D(z, p) is D(x_inf, p)",
-                measure_twin=lambda i: _pythagoras(i, 0.0),
+            TWO_PARTS,
+            replace(
+                TWO_PARTS,
+                name="a solution",
+                twin="z need not be a solution: it is twice one",
+                measure_twin=lambda i: _pythagoras(i, 1.0, factor=2.0),
+            ),
+            replace(
+                TWO_PARTS,
+                name="multipliers",
+                twin="p need not have any: log p is tilted by up to 0.1",
+                measure_twin=lambda i: _pythagoras(i, 1.0, tilt=0.1),
             ),
             Part(
                 name="distance",
@@ -147,6 +256,19 @@ CLAIMS = (
                 measure=lambda i: _distance(i, 1.0),
                 twin="0.9 of that",
                 measure_twin=lambda i: _distance(i, 0.9),
+            ),
+            Part(
+                name="sigma below 1",
+                kind="upper",
+                measured="1 plus this distance less its bound by a point on the way, over the size "
+                "of that",
+                threshold=1 + 1e-4,
+                reason="an inequality; the distance is 10 % of that of a shortest solution",
+                applies=_is_near,
+                measure=_over_half_way,
+                twin="sigma may be larger, and the bound negative",
+                measure_twin=_over_half_way,
+                twin_applies=arrives,
             ),
         ),
     ),
@@ -179,16 +301,26 @@ CLAIMS = (
                 twin="the larger of 1 and R / ratio",
                 measure_twin=lambda i: _slope(i, max),
             ),
+            LIMIT,
+            replace(
+                LIMIT,
+                name="no stall",
+                twin="also where it stalls",
+                measure_twin=magnified_to_solution,
+                twin_applies=stalls,
+            ),
             Part(
-                name="limit",
+                name="root",
                 kind="exact",
-                measured="relative distance between the solution and the end of the run",
+                measured="distance of the root from log rho of the two lengths of the run, "
+                "relative; infinite if there is none",
                 threshold=1e-5,
                 reason=INTEGRATION,
                 applies=arrives,
-                measure=lambda i: distance_to_end(i, i.reached_limit),
-                twin="rho = 1",
-                measure_twin=lambda i: magnified(i, 0.0),
+                measure=lambda i: _off_root(i, i.reached),
+                twin="b may be 0",
+                measure_twin=_off_root_without_measurement,
+                twin_applies=at_depth_two(arrives),
             ),
             rho_part(),
         ),

@@ -8,13 +8,22 @@ from wnlib.claims.common import (
     INEQUALITY,
     INTEGRATION,
     arrives,
+    excess_formula,
     excess_over_bound,
     excess_parts,
     tight_instance,
     weight_norm,
+    without_small_start,
 )
 from wnlib.claims.instances import Instance, hard_instance
-from wnlib.claims.rho import log_rho_of, magnified, rho_part, rho_scale
+from wnlib.claims.rho import (
+    log_rho_of,
+    magnified,
+    magnified_to_solution,
+    rho_part,
+    rho_scale,
+    stalls,
+)
 from wnlib.flows import WeightNormFlow
 from wnlib.ledger import Claim, Part
 from wnlib.theory import bounds, invariants
@@ -95,10 +104,24 @@ def _sign(instance, criterion):
     return float((value > 0) != criterion(instance.flow.ratio, R0, R))
 
 
-def _short_radius(instance, inflation):
+def _short_radius(instance, Q):
     """Shortfall of the final squared radius below Q^{2/L}, relative."""
-    least = (inflation * instance.reached_min_l1.norm) ** (2 / instance.flow.depth)
-    return 1 - instance.run.radius**2 / least
+    return 1 - instance.run.radius**2 / Q ** (2 / instance.flow.depth)
+
+
+def _least_radius(instance):
+    """Return ``Q^{1/L}``."""
+    return instance.reached_min_l1.norm ** (1 / instance.flow.depth)
+
+
+def _has_small_ratio(instance):
+    return arrives(instance) and instance.flow.ratio <= _least_radius(instance) ** 2
+
+
+def _at_least_radius(instance):
+    """Log rho as if the final length were the least, minus log rho, relative to its larger term."""
+    formula = instance.flow.log_rho(np.linalg.norm(instance.x0), _least_radius(instance))
+    return (formula - log_rho_of(instance)) / rho_scale(instance)
 
 
 def _rho_bound(instance, Q, surplus=0.0):
@@ -115,6 +138,29 @@ def _telling_ratio(rng):
     return replace(drawn, flow=WeightNormFlow(drawn.flow.depth, factor * least))
 
 
+ENDS = Part(
+    name="ends",
+    kind="exact",
+    measured="relative distance between the end of the run and that plain limit",
+    threshold=1e-5,
+    reason=INTEGRATION,
+    applies=arrives,
+    measure=lambda i: magnified(i, log_rho_of(i)),
+    twin="rho without the factor (r_0 / r)^L",
+    measure_twin=lambda i: magnified(i, _log_rho_without_lengths(i)),
+)
+RADIUS = Part(
+    name="radius",
+    kind="lower",
+    measured="shortfall of the final squared radius below Q^{2/L}, relative",
+    threshold=1e-6,
+    reason="equality is possible; the rest is the tolerance of HiGHS",
+    applies=arrives,
+    measure=lambda i: _short_radius(i, i.reached_min_l1.norm),
+    twin="1.1 Q in place of Q",
+    measure_twin=lambda i: _short_radius(i, 1.1 * i.reached_min_l1.norm),
+)
+
 CLAIMS = (
     Claim(
         label="thm-magnification",
@@ -122,16 +168,13 @@ CLAIMS = (
         "from the two radii.",
         sample=weight_norm,
         parts=(
-            Part(
-                name="ends",
-                kind="exact",
-                measured="relative distance between the end of the run and that plain limit",
-                threshold=1e-5,
-                reason=INTEGRATION,
-                applies=arrives,
-                measure=lambda i: magnified(i, log_rho_of(i)),
-                twin="rho without the factor (r_0 / r)^L",
-                measure_twin=lambda i: magnified(i, _log_rho_without_lengths(i)),
+            ENDS,
+            replace(
+                ENDS,
+                name="no stall",
+                twin="also where it stalls",
+                measure_twin=magnified_to_solution,
+                twin_applies=stalls,
             ),
             rho_part(),
         ),
@@ -143,6 +186,7 @@ CLAIMS = (
         sample=_tight_or_small,
         parts=(
             *excess_parts(_corollary_applies, _excess),
+            without_small_start(_corollary_applies, lambda i: excess_formula(i, log_rho_of(i))),
             rho_part(),
         ),
     ),
@@ -184,16 +228,13 @@ CLAIMS = (
         "max(ratio, Q^{2/L}), and at least that at the squared radius ratio.",
         sample=_telling_ratio,
         parts=(
-            Part(
-                name="radius",
-                kind="lower",
-                measured="shortfall of the final squared radius below Q^{2/L}, relative",
-                threshold=1e-6,
-                reason="equality is possible; the rest is the tolerance of HiGHS",
-                applies=arrives,
-                measure=lambda i: _short_radius(i, 1.0),
-                twin="1.1 Q in place of Q",
-                measure_twin=lambda i: _short_radius(i, 1.1),
+            RADIUS,
+            replace(
+                RADIUS,
+                name="no stall",
+                twin="also where it stalls",
+                measure_twin=lambda i: _short_radius(i, i.min_l1.norm),
+                twin_applies=stalls,
             ),
             Part(
                 name="bound",
@@ -205,6 +246,18 @@ CLAIMS = (
                 measure=lambda i: _rho_bound(i, i.reached_min_l1.norm),
                 twin="1.1 Q in place of Q",
                 measure_twin=lambda i: _rho_bound(i, 1.1 * i.reached_min_l1.norm),
+            ),
+            Part(
+                name="small ratio",
+                kind="lower",
+                measured="(log rho as of the radius Q^{1/L} - log rho) / (1 + its larger term)",
+                threshold=1e-6,
+                reason="equality is possible; the rest is the tolerance of HiGHS",
+                applies=_has_small_ratio,
+                measure=_at_least_radius,
+                twin="the ratio may exceed Q^{2/L}",
+                measure_twin=_at_least_radius,
+                twin_applies=arrives,
             ),
             Part(
                 name="for any Q",

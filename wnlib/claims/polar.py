@@ -49,9 +49,10 @@ def _rescaled(instance, power):
     return max(np.linalg.norm(difference) for difference in differences) / size
 
 
-def _polar_formula(instance, coupling):
+def _polar_formula(instance, coupling, norm=1.0):
     """Difference between the velocity and the formulas in r, v and h, relative to their terms."""
-    flow, (r, v, dr, dv) = instance.flow, _velocity(instance)
+    flow, (r, v, dr, du) = instance.flow, _velocity(instance, norm)
+    dv = du / norm
     L, (_, h) = flow.depth, misfit_at_start(instance)
     dr_formula, dv_formula = polar_velocity(flow, instance.problem, r, v)
     radial = -r * dr_formula / flow.ratio * v
@@ -79,11 +80,11 @@ def _half_way(rng):
     return Instance(WeightNormFlow(L, drawn.flow.ratio), Problem(A, A @ x0**L / share), x0)
 
 
-def _effective_dynamics(instance, rank_one):
+def _effective_dynamics(instance, rank_one, norm=1.0):
     """Discrepancy of z' = -L B h, relative to the terms of the right side."""
     L, x, (_, h) = instance.flow.depth, instance.x0, misfit_at_start(instance)
-    r, v, dr, dv = _velocity(instance)
-    dz = L * x ** (L - 1) * (dr * v + r * dv)
+    r, v, dr, du = _velocity(instance, norm)
+    dz = L * x ** (L - 1) * (dr * v + r * du / norm)
     B, diagonal = instance.flow.metric(x**L), r**2 * np.diag(_diagonal(instance))
     terms = np.linalg.norm(L * diagonal @ h) + np.linalg.norm(L * (B - diagonal) @ h)
     return np.linalg.norm(dz + L * (B if rank_one else diagonal) @ h) / terms
@@ -181,6 +182,16 @@ CLAIMS = (
                 measure_twin=lambda i: _polar_formula(i, 0.0),
             ),
             Part(
+                name="unit norm",
+                kind="exact",
+                measured="the same",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _polar_formula(i, 1.0),
+                twin="|u| = 2",
+                measure_twin=lambda i: _polar_formula(i, 1.0, norm=2.0),
+            ),
+            Part(
                 name="length",
                 kind="upper",
                 measured="growth of r^2 on the run over what is allowed",
@@ -208,6 +219,16 @@ CLAIMS = (
                 measure=lambda i: _effective_dynamics(i, True),
                 twin="B without its rank-one part",
                 measure_twin=lambda i: _effective_dynamics(i, False),
+            ),
+            Part(
+                name="unit norm",
+                kind="exact",
+                measured="the same",
+                threshold=1e-12,
+                reason=ROUNDING,
+                measure=lambda i: _effective_dynamics(i, True),
+                twin="|u| = 2",
+                measure_twin=lambda i: _effective_dynamics(i, True, norm=2.0),
             ),
             Part(
                 name="bound",

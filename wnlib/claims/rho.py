@@ -30,6 +30,17 @@ def magnified(instance, log_rho):
     return None if end is None else distance_to_end(instance, end)
 
 
+def stalls(instance):
+    """Tell whether the run ended in a stall."""
+    return instance.run.status is Status.STALLED
+
+
+def magnified_to_solution(instance):
+    """Distance of the run's end from the plain limit that solves the problem itself, relative."""
+    end = plain_limit_from(instance, instance.problem, log_rho_of(instance))
+    return None if end is None else distance_to_end(instance, end)
+
+
 def rho_scale(instance):
     """Return one plus the larger term of log rho, to which rounding and residuals are relative."""
     R = max(np.sum(instance.x0**2), instance.run.radius**2)

@@ -1,92 +1,30 @@
-"""Claims on small ratios, long starts and stalls."""
+"""Claims on small ratios and long starts: where robustness ends."""
 
 from dataclasses import replace
 
 import numpy as np
+from scipy.optimize import brentq, linprog
 
 from wnlib.claims.common import (
     INEQUALITY,
-    INTEGRATION,
-    any_side,
     arrives,
     at_depth_two,
     at_larger_depth,
-    disagrees,
-    finished,
-    headroom,
+    distance_to_end,
     shape_weights,
 )
-from wnlib.claims.instances import Instance, hard_instance
-from wnlib.flows import WeightNormFlow, squared_radius
+from wnlib.claims.instances import Instance, hard_instance, random_problem
+from wnlib.flows import PlainFlow, WeightNormFlow, squared_radius
 from wnlib.l1.linear_program import shortest
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem
-from wnlib.results import Status
-from wnlib.roads._stalling import rules_out_stall
+from wnlib.roads.limit import limit
 from wnlib.theory import bounds, potentials
 
-
-def _is_equal(instance):
-    """Tell whether ``|A x0^L - b| = |b|`` up to rounding, not because ``A x0^L`` is tiny."""
-    product = instance.flow.misfit(instance.problem, instance.x0) + instance.problem.b
-    large = np.linalg.norm(product) > 0.1 * np.linalg.norm(instance.problem.b)
-    return abs(headroom(instance)) < 1e-12 and large
-
-
-def _shortest_length(instance, factor):
-    """Return a factor times the bound of r^L over the least r^L on the run."""
-    b, A = instance.problem.b, instance.problem.network_matrix
-    least = factor * headroom(instance) * np.linalg.norm(b) / np.linalg.norm(A, 2)
-    return least / instance.run.radius_path.min() ** instance.flow.depth
-
-
-def _stalled(instance):
-    return float(instance.run.status is Status.STALLED)
-
-
-def _slant(instance):
-    """Cosine of ``A^T b`` and ``v_0^L``: a short start shrinks if it is negative."""
-    h, z = instance.problem.network_matrix.T @ instance.problem.b, instance.x0**instance.flow.depth
-    return h @ z / np.linalg.norm(h) / np.linalg.norm(z)
-
-
-def _is_small(instance):
-    """Tell whether the direction has no time to turn: r_0 is small, and the slant is not."""
-    L, x0, slant = instance.flow.depth, instance.x0, _slant(instance)
-    h = np.abs(instance.problem.network_matrix.T @ instance.problem.b)
-    R0, push = np.sum(x0**2), h @ x0**L
-    turning = np.sum(x0**2) * (h * x0 ** (L - 2)).max() * R0 / (abs(slant) * push)
-    return abs(slant) > 0.1 and turning < 1e-2 * instance.flow.ratio * abs(slant)
-
-
-def _short_or_not(rng):
-    """Draw a start on any side: small, of any size, or with a residual as large as b."""
-    drawn = any_side(rng)
-    kind = rng.choice(["small", "any", "equal", "alone"])
-    if kind == "alone":  # of one weight, r^L is all that there is
-        N, L = int(rng.integers(1, 4)), drawn.flow.depth
-        problem = Problem(rng.uniform(0.5, 1.5, (1, N)), [1.0], None)
-        return Instance(drawn.flow, problem, rng.uniform(0.1, 1, N) * 0.5 ** (1 / L))
-    L, x0, problem = drawn.flow.depth, drawn.x0, drawn.problem
-    if kind == "small":
-        scale = 10 ** rng.uniform(-4, -2)
-        return replace(drawn, x0=x0 * scale / np.linalg.norm(x0))
-    if kind == "equal":
-        product = problem.network_matrix @ x0**L
-        if (work := product @ problem.b) > 0:
-            return replace(drawn, x0=x0 * (2 * work / (product @ product)) ** (1 / L))
-    return drawn
-
-
-def _settles(run, values):
-    """Return the motion after the length has fallen tenfold, over all motion."""
-    late = int(np.argmax(run.radius_path < run.radius_path[0] / 10))
-    moved = np.linalg.norm(values - values[0], axis=-1).max()
-    return np.linalg.norm(values[late:] - values[late], axis=-1).max() / moved if moved else 0.0
-
-
-def _directions(run):
-    return run.path / run.radius_path[:, None]
+VANISHING = (
+    "a limit for vanishing ratios; no bound of the distance is derived. Over R*, these ratios are "
+    "1e-3 at most; the threshold is twice the largest distance seen"
+)
 
 
 def _small_ratio(rng):
@@ -167,39 +105,193 @@ def _longer_solution(instance, R):
     return z + (R / len(z)) ** (L / 2)
 
 
+def _length_slack(instance, length):
+    """Return how far from ``length`` the norm of the limit may be, depth 2."""
+    v2 = instance.x0.min() ** 2 / np.sum(instance.x0**2)
+    return np.sqrt(2 * instance.flow.ratio * length * np.log(1 / v2))
+
+
 def _shrinks(instance, factor):
     """By how much the flow shrinks, over what its ratio allows; of a start longer by a factor."""
-    L, ratio = instance.flow.depth, instance.flow.ratio
+    L = instance.flow.depth
     R0, R = factor * np.sum(instance.x0**2), instance.run.radius**2
     y = _longer_solution(instance, 2 * R0)
     if R >= R0:
         return 0.0
     if L == 2:  # as |y|_1 > R0 there is a solution of norm R0
-        v2 = instance.x0.min() ** 2 / np.sum(instance.x0**2)
-        return (R0 - R) / np.sqrt(2 * ratio * R0 * np.log(1 / v2))
+        return (R0 - R) / _length_slack(instance, R0)
     longer = squared_radius(y, L)
     reward = [potentials.reward_beyond(instance.flow, radius, R0) for radius in (R, longer)]
     return (reward[0] - reward[1]) / (shape_weights(instance) @ y)
 
 
-def _is_ruled_out(instance, factor):
-    """Tell whether a stall is ruled out a priori, for a factor times the ratio."""
-    flow = WeightNormFlow(instance.flow.depth, factor * instance.flow.ratio)
-    solutions = instance.solution, instance.stacked_min_l1
-    return any(rules_out_stall(flow, instance.x0, z) for z in solutions)
+def _across_the_end(rng):
+    """Draw a start on either side of the end of the robust range, and a small ratio.
+
+    Most problems have solutions of any length: signed ones, and those whose kernel has a
+    nonnegative vector. One in ten fixes the sum of all entries, and the start is longer.
+    """
+    if rng.random() < 0.15:  # as _two_weights, from the end: nearly all of the slack is used
+        first, log_ratio = 10 ** rng.uniform(-3.3, -2.7), rng.uniform(-4.3, -3.7)
+        x0 = np.array([first, np.sqrt(1 - first**2)])
+        return Instance(WeightNormFlow(2, 10**log_ratio), Problem([[1.0, 0.95]], [1.0]), x0)
+    if rng.random() < 0.15:
+        return _overruled(rng)
+    few = bool(rng.random() < 0.1)
+    signed = not few and bool(rng.random() < 0.5)
+    kind = "few" if few else "gaussian" if signed else "nonnegative kernel"
+    problem = random_problem(rng, kind, signed=signed)
+    depth = 2.0 if few or rng.random() < 0.4 else float(rng.uniform(2.6, 4))
+    x0 = np.exp(rng.uniform(-1.5, 1.5, problem.n_weights))  # else W is the l1 norm, nearly
+    R = squared_radius(shortest(problem, (x0 / np.linalg.norm(x0)) ** (2 - depth)), depth)
+    short = not few and rng.random() < 0.5
+    share = rng.uniform(0.3, 0.95) if short else rng.uniform(1.05, 2)
+    small = rng.uniform(-4, -3) if depth == 2 else rng.uniform(-3, -2)  # longer plateaus above
+    flow = WeightNormFlow(depth, R * 10**small)
+    return Instance(flow, problem, x0 * np.sqrt(share * R / np.sum(x0**2)))
 
 
-def _near_the_edge(rng):
-    """Draw a start and about the largest ratio for which a stall from there is ruled out."""
-    drawn = any_side(rng)
-    L, R = drawn.flow.depth, squared_radius(drawn.solution, drawn.flow.depth)
-    drawn = replace(
-        drawn, x0=drawn.x0 * np.sqrt(R * 10 ** rng.uniform(-1, 0) / np.sum(drawn.x0**2))
+def _overruled(rng):
+    """Draw a short start on ``z_1 + a z_2 = 1``, a < 1, whose shape makes the second cheap."""
+    L, a, small = float(rng.uniform(2.6, 4)), rng.uniform(0.5, 0.75), rng.uniform(-3, -2)
+    R, x0 = a ** (-2 / L), np.array([1.0, rng.uniform(1.3, 1.6) * a ** (-1 / (L - 2))])
+    x0 = x0 * np.sqrt(rng.uniform(0.2, 0.7) * R / np.sum(x0**2))
+    return Instance(WeightNormFlow(L, R * 10**small), Problem([[1.0, a]], [1.0]), x0)
+
+
+def _end_of_range(instance):
+    """Return ``R*``, the squared length that the weights have at the minimizer of W."""
+    z = shortest(instance.reached, shape_weights(instance))
+    return squared_radius(z, instance.flow.depth)
+
+
+def _end_of_l1(instance):
+    """Return that at the minimizer of the l1 norm."""
+    z = shortest(instance.reached, np.ones(len(instance.x0)))
+    return squared_radius(z, instance.flow.depth)
+
+
+def _off_length(instance, end):
+    """Return by how much the run misses the longer one of the start and an end of the range."""
+    length = max(end, np.sum(instance.x0**2))
+    return abs(instance.run.radius**2 - length), length
+
+
+def _off_length_over_slack(instance, factor):
+    miss, length = _off_length(instance, factor * _end_of_range(instance))
+    return miss / _length_slack(instance, length)
+
+
+def _long_solution(instance):
+    """Return a solution that is longer than the start, None if none is found.
+
+    Of those with entries below a bound, the one of largest norm, or that halfway to the shortest.
+    The bound is such that for L = 2 one is found if there is one.
+    """
+    A, b, L = instance.reached.network_matrix, instance.reached.b, instance.flow.depth
+    R0, z = np.sum(instance.x0**2), shortest(instance.reached, np.ones(len(instance.x0)))
+    most = 2 * max(R0 ** (L / 2), z.max())
+    y = linprog(-np.ones(len(z)), A_eq=A, b_eq=b, bounds=(0, most)).x
+    if y is None:
+        return None
+    y = np.maximum(y, 0)
+    y = max(y, (y + z) / 2, key=lambda point: squared_radius(point, L))
+    return y if squared_radius(y, L) > (1 + 1e-6) * R0 else None
+
+
+def _reachable(instance):
+    """Tell whether the run arrives, and some solution is as long as the start."""
+    return arrives(instance) and _long_solution(instance) is not None
+
+
+def _is_priced(instance):
+    """Tell whether the same is true, and W has weights that a linear program can bear."""
+    W = shape_weights(instance)
+    return W.max() < 1e5 * W.min() and _reachable(instance)
+
+
+def _is_long(instance):
+    return _reachable(instance) and np.sum(instance.x0**2) > 1.04 * _end_of_range(instance)
+
+
+def _least_price(instance, R):
+    """Bound the least W of solutions of squared length R or more from below, depth > 2.
+
+    ``|z|_{2/L}`` is concave and homogeneous: wherever ``g`` is its gradient, ``g @ z`` is not less.
+    The gradient is taken where a flow from such a length ends; if it ended elsewhere, the bound
+    would be worse, not wrong.
+    """
+    L, x0, problem = instance.flow.depth, instance.x0, instance.reached
+    start = x0 * np.sqrt(R / np.sum(x0**2))
+    near = limit(WeightNormFlow(L, 0.01 * R), problem, start).stacked
+    near = np.maximum(near, 1e-5 * near.max())  # a program of coefficients of ordinary size
+    g = (near / squared_radius(near, L) ** (L / 2)) ** (2 / L - 1)
+    found = linprog(
+        W := shape_weights(instance),
+        A_ub=-g[None],
+        b_ub=[-(R ** (L / 2))],
+        A_eq=problem.network_matrix,
+        b_eq=problem.b,
     )
-    for ratio in np.geomspace(1e2, 1e-2, 40):
-        if _is_ruled_out(replace(drawn, flow=WeightNormFlow(L, ratio)), 1.0):
-            return replace(drawn, flow=WeightNormFlow(L, ratio * rng.choice([0.9, 2.0, 3.5])))
-    return drawn
+    return W @ found.x if found.status == 0 else np.inf
+
+
+def _length_range(instance):
+    """Return what the statement allows for R, least and most, at depth > 2."""
+    L, omega, R0 = instance.flow.depth, instance.flow.omega, np.sum(instance.x0**2)
+    W, y = shape_weights(instance), _long_solution(instance)
+    z = shortest(instance.reached, W)
+    end, least, most = squared_radius(z, L), squared_radius(z, L), np.inf
+    for R in (R0,) if 1.02 * end < R0 else end * np.array([1.01, 1.03, 1.1]):
+        price = _least_price(instance, R)
+        if price > (1 + 1e-6) * (W @ z):  # else it drowns in the tolerance of HiGHS
+            slope = (price - W @ z) / (R ** (L / 2) - end ** (L / 2))
+            most = min(most, max(R, R0 - np.log(slope) / omega))
+    if 1.02 * end < R0:
+        slope = (W @ y - price) / (squared_radius(y, L) ** (L / 2) - R0 ** (L / 2))
+        least = max(least, R0 - max(0.0, np.log(slope)) / omega)
+    return least, most
+
+
+def _off_length_over_range(instance, end):
+    """Return by how much the run misses the longer one of the start and an end, over its leave."""
+    R, R0 = instance.run.radius**2, np.sum(instance.x0**2)
+    least, most = _length_range(instance)
+    length, right = max(end, R0), max(_end_of_range(instance), R0)
+    tolerance = 1e-4 * right  # of the linear programs
+    above, below = most - right + tolerance, right - least + tolerance
+    return max((R - length) / above, (length - R) / below)
+
+
+def _with_length(instance):
+    """Return the limit of the plain flow where the length of the start is a measurement, too."""
+    problem, x0 = instance.reached, instance.x0
+    A = np.vstack([problem.network_matrix, np.ones(problem.n_weights)])
+    measured = Problem(A, np.append(problem.b, np.sum(x0**2)))
+    return limit(PlainFlow(2), measured, x0)
+
+
+def _as_long(instance):
+    """Return solutions as long as the start: on the way to a longer one, and beside the end."""
+    L, R0 = instance.flow.depth, np.sum(instance.x0**2)
+    z, end = shortest(instance.reached, shape_weights(instance)), instance.run.stacked
+    found = [_as_far(z, _long_solution(instance) - z, L, R0)]
+    if squared_radius(end, L) > R0:
+        found.append(_as_far(z, end - z, L, R0))
+    return found
+
+
+def _as_far(z, direction, depth, R):
+    """Return the point of a segment that has a squared radius."""
+    share = brentq(lambda s: squared_radius(z + s * direction, depth) - R, 0, 1)
+    return z + share * direction
+
+
+def _gains(instance, solutions):
+    """Return the excess of W at the run's end over that at others, over what length still pays."""
+    R0 = np.sum(instance.x0**2)
+    pays = potentials.reward_beyond(instance.flow, R0, R0)
+    return max(shape_weights(instance) @ (instance.run.stacked - y) for y in solutions) / pays
 
 
 CLAIMS = (
@@ -233,6 +325,17 @@ CLAIMS = (
                 measure_twin=lambda i: _over_small_ratio_bound(i, 0.25),
             ),
             Part(
+                name="L > 2, used",
+                kind="upper",
+                measured="the same over 1/e of its bound",
+                threshold=1 + 1e-6,
+                reason=INEQUALITY,
+                applies=at_larger_depth(_is_short),
+                measure=lambda i: _over_small_ratio_bound(i, np.exp(-1)),
+                twin="over 0.7/e of its bound",
+                measure_twin=lambda i: _over_small_ratio_bound(i, 0.7 * np.exp(-1)),
+            ),
+            Part(
                 name="entropy",
                 kind="upper",
                 measured="KL / log(1 / min v_0^2)",
@@ -257,78 +360,70 @@ CLAIMS = (
         ),
     ),
     Claim(
-        label="prop-stall",
-        statement="If |A x0^L - b| <= |b|, weight normalization does not stall: "
-        "r^L >= (|b| - |A x0^L - b|) / |A|. A short start stalls if <A^T b, v_0^L> < 0, with a "
-        "direction that converges, and not if it is positive.",
-        sample=_short_or_not,
+        label="prop-crossover",
+        statement="If some solution is as long as the start: as the ratio vanishes, the squared "
+        "length of the limit tends to the larger one of R0 and R*, that of the minimizer of W, and "
+        "it is near that by a bound. If R0 > R*, the limit is the cheapest solution as long as the "
+        "start: for L = 2 that of least entropy, for L > 2 of least W.",
+        sample=_across_the_end,
         parts=(
             Part(
-                name="length",
+                name="length, L = 2",
                 kind="upper",
-                measured="the bound over the least r^L on the run",
-                threshold=1 + 1e-7,
-                reason=INTEGRATION,
-                applies=lambda i: headroom(i) > 1e-9,
-                measure=lambda i: _shortest_length(i, 1.0),
-                twin="twice the bound",
-                measure_twin=lambda i: _shortest_length(i, 2.0),
+                measured="distance of R from max(R0, Q) over what the ratio allows",
+                threshold=1 + 1e-6,
+                reason=INEQUALITY,
+                applies=at_depth_two(_reachable),
+                measure=lambda i: _off_length_over_slack(i, 1.0),
+                twin="the range ends at 2 Q",
+                measure_twin=lambda i: _off_length_over_slack(i, 2.0),
             ),
             Part(
-                name="no stall",
-                kind="exact",
-                measured="1 if the run stalls",
-                threshold=0.0,
-                reason="yes or no; equality up to rounding is among the instances",
-                applies=lambda i: (headroom(i) > 1e-9 or _is_equal(i)) and finished(i),
-                measure=_stalled,
-                twin="from any start",
-                measure_twin=_stalled,
-                twin_applies=finished,
-            ),
-            Part(
-                name="short starts",
-                kind="exact",
-                measured="1 if a short start with a negative product does not stall, or one with a "
-                "positive product does",
-                threshold=0.0,
-                reason="yes or no",
-                applies=lambda i: _is_small(i) and finished(i),
-                measure=lambda i: disagrees(bool(_slant(i) < 0), i),
-                twin="starts of any length",
-                measure_twin=lambda i: disagrees(bool(_slant(i) < 0), i),
-                twin_applies=finished,
-            ),
-            Part(
-                name="direction",
+                name="long enough",
                 kind="upper",
-                measured="motion of v after r has fallen tenfold, over all its motion, in a stall",
-                threshold=0.2,
-                reason="it slows down like r^2, from the time when r begins to fall",
-                applies=lambda i: _is_small(i) and i.run.status is Status.STALLED,
-                measure=lambda i: _settles(i.run, _directions(i.run)),
-                twin="log r converges",
-                measure_twin=lambda i: _settles(i.run, np.log(i.run.radius_path)[:, None]),
+                measured="the same",
+                threshold=1 + 1e-6,
+                reason=INEQUALITY,
+                applies=at_depth_two(_reachable),
+                measure=lambda i: _off_length_over_slack(i, 1.0),
+                twin="no solution need be as long as the start",
+                measure_twin=lambda i: _off_length_over_slack(i, 1.0),
+                twin_applies=at_depth_two(arrives),
             ),
-        ),
-    ),
-    Claim(
-        label="prop-no-stall",
-        statement="If D_Psi(z, start) is at most what it would be where the length vanishes, for "
-        "some solution z, weight normalization does not stall.",
-        sample=_near_the_edge,
-        parts=(
             Part(
-                name="no stall",
+                name="length, L > 2",
+                kind="upper",
+                measured="distance of R from max(R0, R*) over what the ratio allows",
+                threshold=1.0,
+                reason="an inequality; 1e-4 R* are allowed for the linear programs",
+                applies=at_larger_depth(_is_priced),
+                measure=lambda i: _off_length_over_range(i, _end_of_range(i)),
+                twin="R* of the l1 norm, whatever the shape of the start",
+                measure_twin=lambda i: _off_length_over_range(i, _end_of_l1(i)),
+            ),
+            Part(
+                name="which, L = 2",
                 kind="exact",
-                measured="1 if the run stalls",
-                threshold=0.0,
-                reason="yes or no",
-                applies=lambda i: _is_ruled_out(i, 1.0) and finished(i),
-                measure=_stalled,
-                twin="for a ratio four times as large",
-                measure_twin=_stalled,
-                twin_applies=lambda i: _is_ruled_out(i, 0.25) and finished(i),
+                measured="relative distance of the run's end from the plain limit that has R0 as "
+                "one more measurement",
+                threshold=0.02,
+                reason=VANISHING,
+                applies=at_depth_two(_is_long),
+                measure=lambda i: distance_to_end(i, _with_length(i)),
+                twin="the plain limit from the same start",
+                measure_twin=lambda i: distance_to_end(i, limit(PlainFlow(2), i.reached, i.x0)),
+            ),
+            Part(
+                name="which, L > 2",
+                kind="upper",
+                measured="excess of W at the run's end over solutions as long as the start, over "
+                "what more length pays",
+                threshold=1 + 1e-6,
+                reason=INEQUALITY,
+                applies=at_larger_depth(_is_long),
+                measure=lambda i: _gains(i, _as_long(i)),
+                twin="over the minimizer of W, which is shorter",
+                measure_twin=lambda i: _gains(i, [shortest(i.reached, shape_weights(i))]),
             ),
         ),
     ),

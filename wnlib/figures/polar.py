@@ -6,14 +6,17 @@ The trap is to integrate the equations of the length and the direction as they s
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy.integrate import DOP853
 
 from wnlib._checks import Record
 from wnlib._types import Floats
-from wnlib.figures.plotting import BLUE, GREY, SHADES, VERMILLION
+from wnlib.figures.plotting import BLACK, BLUE, GREY, SHADES, STYLE, VERMILLION
 from wnlib.figures.two_weights import solutions
+from wnlib.figures.widgets import Flipbook, choices
 from wnlib.flows import WeightNormFlow, normalizes
 from wnlib.problems import Problem
 from wnlib.results import Trajectory
@@ -187,3 +190,50 @@ def draw_instability(ax: Axes, runs: Sequence[OffSphere], exact: Trajectory) -> 
     ax.set(xlabel="time $t$", ylabel=r"$|\,\|v\|^2 - 1\,|$", ylim=(size / 2, 30))
     ax.legend(loc="upper left")
     return ax
+
+
+def portrait_explorer(
+    paths: Sequence[Trajectory], plain: Trajectory, shown: int
+) -> Flipbook | None:
+    """Show the path of two weights for one ratio after the other, among those of the others.
+
+    Parameters
+    ----------
+    paths : sequence of Trajectory
+        Of weight normalization, each with another ratio, on the problem of :func:`draw_portrait`.
+    plain : Trajectory
+        Of the plain flow from the same start.
+    shown : int
+        Which to begin with.
+
+    Returns
+    -------
+    Flipbook, or None if there are no paths
+    """
+    if not paths:
+        return None
+    ratios = [path.flow.ratio for path in paths if normalizes(path.flow)]
+    slider = choices("ratio η̃", ratios, ratios[shown % len(ratios)], "of the learning rates")
+    pages = [_page(path, plain, paths, ratio) for path, ratio in zip(paths, ratios, strict=True)]
+    return Flipbook(slider, pages)
+
+
+def _page(
+    path: Trajectory, plain: Trajectory, others: Sequence[Trajectory], ratio: float
+) -> tuple[Figure, str]:
+    end, other = (f"({x[0]:.2f}, {x[1]:.2f})" for x in (path.weights, plain.weights))
+    angle = np.linspace(0, np.pi / 2, 100)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 5.2))
+        ax = figure.subplots()
+        for each in others:
+            ax.plot(*each.path.T, color=GREY, linewidth=1)
+        draw_portrait(ax, [path, plain])
+        circle = np.sqrt(ratio) * np.array([np.cos(angle), np.sin(angle)])
+        ax.plot(*circle, "--", color=BLACK, linewidth=1.2, label=r"$\|x\|^2 = \tilde\eta$")
+        ax.legend(loc="upper right", fontsize=11)
+        ax.set_title(rf"$\tilde\eta$ = {ratio:g}: end at x = {end}")
+    return figure, (
+        f"From ({path.initial[0]:.2f}, {path.initial[1]:.2f}) to {end}; plain flow to {other}. "
+        f"Squared length {path.radius_path[0] ** 2:.2f} at first, {path.radius**2:.2f} at last."
+    )

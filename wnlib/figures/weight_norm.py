@@ -1,4 +1,4 @@
-"""Figures of the chapters on weight normalization: what they show, and how it is drawn.
+"""Figures of the chapters on convergence and magnification: what they show, and how it is drawn.
 
 What is computed here takes any problem and any setting: where a flow does not arrive there is a NaN
 or nothing in its place, so that a chapter can be run again with other numbers.
@@ -12,24 +12,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from wnlib._checks import Record
-from wnlib._types import Bools, Floats, Integers
-from wnlib.figures.plotting import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SHADES,
-    SKY,
-    VERMILLION,
-)
+from wnlib._types import Floats
+from wnlib.figures.plotting import BLACK, BLUE, GREEN, GREY, ORANGE, SHADES, VERMILLION
 from wnlib.figures.two_weights import solutions
-from wnlib.flows import Flow, PlainFlow, WeightNormFlow, normalizes, squared_radius
-from wnlib.l1.linear_program import min_l1
+from wnlib.flows import Flow, WeightNormFlow, normalizes
 from wnlib.problems import Problem, initial_weights, sparse_problem
 from wnlib.results import Limit, Status, Trajectory
-from wnlib.roads._stalling import rules_out_stall, stalls
 from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
 from wnlib.theory import invariants, potentials
@@ -258,190 +246,4 @@ def draw_log_mean(ax: Axes, drawn: Sequence[tuple[Limit, Floats]]) -> Axes:
     if drawn:
         ax.set(xlim=(first.min() / 2, first.max() * 2), ylim=(last.min() / 2, last.max() * 2))
     ax.legend(loc="upper left")
-    return ax
-
-
-@dataclass(frozen=True, eq=False)
-class RobustRange(Record):
-    """Errors of the exact limits from starts of equal entries, of growing length.
-
-    Attributes
-    ----------
-    shares : numpy.ndarray, shape (T,)
-        Squared lengths of the starts over that which the weights have at the sparse solution.
-    errors : dict of numpy.ndarray, shape (T,)
-        Relative error of the limit, by flow; NaN where there is none.
-    kept : dict of numpy.ndarray, shape (T,)
-        ``R_inf / R_0``, by flow.
-    """
-
-    shares: Floats
-    errors: dict[Flow, Floats]
-    kept: dict[Flow, Floats]
-
-
-def robust_range(
-    problem: Problem, depths: Sequence[float], ratios: Sequence[float], shares: Floats
-) -> RobustRange:
-    """Compute the errors of the exact limits over the length of the start, for both flows.
-
-    Parameters
-    ----------
-    problem : Problem
-        With a signal.
-    depths, ratios : sequence of float
-    shares : numpy.ndarray, shape (T,)
-        Squared lengths of the starts, in units of ``sum z^{2/L}`` at the smallest l1 norm.
-
-    Returns
-    -------
-    RobustRange
-    """
-    errors, kept, z = {}, {}, problem.split(min_l1(problem).z)
-    for depth in depths:
-        squared = shares * squared_radius(z, depth)
-        starts = np.sqrt(squared / problem.n_weights)[:, None] * np.ones(problem.n_weights)
-        for flow in PlainFlow(depth), *(WeightNormFlow(depth, ratio) for ratio in ratios):
-            ends = limit(flow, problem, starts)
-            arrived = np.array([status is Status.CONVERGED for status in ends.status])
-            errors[flow] = np.where(arrived, problem.error(ends.effective), np.nan)
-            kept[flow] = np.where(arrived, ends.radius**2 / squared, np.nan)
-    return RobustRange(shares, errors, kept)
-
-
-def draw_robust_range(axes: Sequence[Axes], found: RobustRange) -> Sequence[Axes]:
-    """Draw a :class:`RobustRange`, one ``Axes`` a depth."""
-    depths = list(dict.fromkeys(flow.depth for flow in found.errors))
-    for ax, depth in zip(axes, depths, strict=True):
-        styles = iter(zip(LOOKS, (SKY, BLUE, GREEN, PURPLE), strict=True))
-        for flow in (flow for flow in found.errors if flow.depth == depth):
-            error = np.maximum(found.errors[flow], 1e-15)
-            if not normalizes(flow):
-                ax.loglog(found.shares, error, color=BLACK, lw=1.5, label="plain")
-                continue
-            look, shade = next(styles, ("-", GREY))
-            label = rf"$\tilde\eta$ = {flow.ratio:g}"
-            ax.loglog(found.shares, error, look, color=shade, label=label)
-        ax.axvline(1, color="#666666", ls="--", lw=1)
-        ax.set(title=f"$L = {depth:g}$", ylim=(5e-16, 5), xlabel=r"$R_0\,/\,\sum (z^*)^{2/L}$")
-    axes[0].set_ylabel("relative error")
-    axes[-1].legend(loc=(0.02, 0.2), fontsize=10)
-    return axes
-
-
-def largest_stall(
-    flow: Flow, problem: Problem, v0: Floats, low: float, high: float, n_steps: int = 12
-) -> float:
-    """Find the largest squared radius that stalls, of a direction, by bisection.
-
-    Parameters
-    ----------
-    flow : WeightNormFlow
-    problem : Problem
-    v0 : numpy.ndarray, shape (n_weights,)
-        Direction of the starts.
-    low, high : float
-        Squared radii; from the first the flow should stall, from the second not.
-    n_steps : int
-
-    Returns
-    -------
-    float
-        NaN if the two are not as they should be, or it cannot be decided.
-    """
-    unit = v0 / np.linalg.norm(v0)
-
-    def answer(R0: float) -> bool | None:
-        return _stalls(flow, problem, np.sqrt(R0) * unit)
-
-    if answer(low) is not True or answer(high) is not False:
-        return np.nan
-    for _ in range(n_steps):
-        middle = (low + high) / 2
-        if (stalled := answer(middle)) is None:
-            break
-        low, high = (middle, high) if stalled else (low, middle)
-    return (low + high) / 2
-
-
-@dataclass(frozen=True, eq=False)
-class StallMap(Record):
-    """Which starts of two opposed columns stall, and which two criteria say so beforehand.
-
-    Attributes
-    ----------
-    share : numpy.ndarray, shape (S,)
-        ``v_{0,1}^2``: the part of the squared length that the first weight has.
-    R0 : numpy.ndarray, shape (T,)
-        Squared length of the start, over the ratio.
-    stalls : numpy.ndarray of bool, shape (T, S)
-        Whether the flow stalls, on a coarse part of the grid: ``stalls[i, j]`` belongs to
-        ``R0[rows[i]]`` and ``share[columns[j]]``.
-    rows, columns : numpy.ndarray of int
-    by_loss, by_divergence : numpy.ndarray of bool, shape (T, S)
-        Whether the loss of zero weights, or the divergence from a solution, rules a stall out.
-    """
-
-    share: Floats
-    R0: Floats
-    stalls: Bools
-    rows: Integers
-    columns: Integers
-    by_loss: Bools
-    by_divergence: Bools
-
-
-def stall_map(
-    flow: WeightNormFlow,
-    problem: Problem,
-    solutions: Floats,
-    share: Floats,
-    R0: Floats,
-    every: int,
-) -> StallMap:
-    """Compute a :class:`StallMap`.
-
-    Parameters
-    ----------
-    flow : WeightNormFlow
-    problem : Problem
-        Of two weights.
-    solutions : numpy.ndarray, shape (k, 2)
-        Solutions to try in the criterion of the divergence.
-    share, R0 : numpy.ndarray
-        The grid; ``R0`` in units of the ratio.
-    every : int
-        The flow itself is asked at each so many points of the grid, in either direction.
-    """
-    shape = len(R0), len(share)
-    by_loss, by_divergence = np.zeros(shape, bool), np.zeros(shape, bool)
-    v = np.sqrt(np.stack([share, 1 - share], axis=1))
-    for i, squared in enumerate(R0 * flow.ratio):
-        starts = np.sqrt(squared) * v
-        by_loss[i] = flow.residual(problem, starts) <= 1
-        by_divergence[i] = [any(rules_out_stall(flow, x0, z) for z in solutions) for x0 in starts]
-    rows, columns = (np.arange(min(every // 2, n - 1), n, every) for n in shape)
-    asked = [
-        [_stalls(flow, problem, np.sqrt(R0[i] * flow.ratio) * v[j]) is True for j in columns]
-        for i in rows
-    ]
-    return StallMap(share, R0, np.array(asked), rows, columns, by_loss, by_divergence)
-
-
-def _stalls(flow: Flow, problem: Problem, x0: Floats) -> bool | None:
-    try:
-        return stalls(flow, problem, x0)
-    except RuntimeError:  # undecided: so near that the errors of following it matter
-        return None
-
-
-def draw_stall_map(ax: Axes, found: StallMap) -> Axes:
-    """Draw a :class:`StallMap`: two regions without a stall, and what the flow does."""
-    x, y = np.meshgrid(found.share, found.R0)
-    ax.contourf(x, y, found.by_divergence, levels=[0.5, 1.5], colors=[SKY], alpha=0.5)
-    ax.contourf(x, y, found.by_loss, levels=[0.5, 1.5], colors=["none"], hatches=["///"])
-    x, y = np.meshgrid(found.share[found.columns], found.R0[found.rows])
-    ax.plot(x[found.stalls], y[found.stalls], "x", color=VERMILLION, label="stalls")
-    ax.plot(x[~found.stalls], y[~found.stalls], ".", color=BLUE, label="converges")
-    ax.set(yscale="log", xlabel="$v_{0,1}^2$", ylim=(found.R0[0], found.R0[-1]))
     return ax

@@ -11,7 +11,7 @@ import base64
 import io
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import ipywidgets as ipw
@@ -85,13 +85,9 @@ class RecoveryExplorer(ipw.VBox):
         self.problem, self.seed, self.depth = problem, seed, depth
         scale = choices("scale α", scales, first[0], "size of the initial weights")
         ratio = choices("ratio η̃", ratios, first[1], "how fast the length learns")
-        rows = [ipw.Stack([self.view(a, r, seed) for a in scales]) for r in ratios]
-        shown = ipw.Stack(rows)
-        # Links are the browser's work; it carries them out as soon as it shows the explorer.
-        ends = [(scale, row) for row in rows] + [(ratio, shown)]
-        self.links = [ipw.jsdlink((a, "index"), (b, "selected_index")) for a, b in ends]
+        pages = [self.view(a, r, seed) for r in ratios for a in scales]
+        shown, self.links, self.first = bound([ratio, scale], pages)
         shown.observe(self.go_live, "selected_index")
-        self.first = rows[ratio.index].children[scale.index]
         super().__init__([scale, ratio, shown])
 
     def go_live(self, change: dict[str, Any]) -> None:
@@ -136,6 +132,65 @@ class RecoveryExplorer(ipw.VBox):
             "text/plain": "RecoveryExplorer",
             "image/png": re.findall('base64,(.*)"', self.first.value)[0],
         }
+
+
+class Flipbook(ipw.VBox):
+    """Sliders above pictures drawn in advance; on a page and in a notebook alike.
+
+    Parameters
+    ----------
+    sliders : ipywidgets.SelectionSlider, or a sequence of them
+        As :func:`choices` makes them.
+    pictures : sequence of (Figure, str)
+        One for each combination of values, those of the last slider following one another. Each
+        with the text that stands for it; the values of the sliders are put before it.
+    """
+
+    def __init__(
+        self,
+        sliders: ipw.SelectionSlider | Sequence[ipw.SelectionSlider],
+        pictures: Sequence[tuple[Figure, str]],
+    ) -> None:
+        sliders = [sliders] if isinstance(sliders, ipw.SelectionSlider) else list(sliders)
+        names = [slider.description.split()[-1] for slider in sliders]
+        values = list(product(*([value for value, _ in slider.options] for slider in sliders)))
+        if len(values) != len(pictures):
+            raise ValueError(
+                f"pictures must be {len(values)}, one for each value of the sliders; "
+                f"got {len(pictures)}"
+            )
+        pages = []
+        for chosen, (figure, text) in zip(values, pictures, strict=True):
+            where = ", ".join(map(" = ".join, zip(names, chosen, strict=True)))
+            pages.append(ipw.HTML(as_html(figure, f"{where}: {text}"), layout=WIDE))
+        shown, self.links, self.first = bound(sliders, pages)
+        super().__init__([*sliders, shown])
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the first picture, for places that show notebooks but no widgets."""
+        return super()._repr_mimebundle_(**kwargs) | {
+            "text/plain": "Flipbook",
+            "image/png": re.findall('base64,(.*)"', self.first.value)[0],
+        }
+
+
+def bound(
+    sliders: Sequence[ipw.SelectionSlider], pages: Sequence[ipw.HTML]
+) -> tuple[ipw.Stack, list[ipw.Widget], ipw.HTML]:
+    """Bind pages together, in the order of :class:`Flipbook`.
+
+    Returns a widget that shows the page of the sliders' values, the links that make it so, which
+    the browser carries out as soon as it shows them, and the page to begin with.
+    """
+    links, shown = [], list(pages)
+    for slider in reversed(sliders):
+        n = len(slider.options)
+        shown = [ipw.Stack(shown[k : k + n]) for k in range(0, len(shown), n)]
+        links += [ipw.jsdlink((slider, "index"), (one, "selected_index")) for one in shown]
+    first = shown[0]
+    for slider in sliders:
+        first = first.children[slider.index]
+    return shown[0], links, first
 
 
 def ascending(name: str, values: Sequence[float]) -> list[float]:
@@ -200,9 +255,19 @@ def png(plain: Result, normalized: Result) -> bytes:
         above.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, columnspacing=1)
         below.set(yscale="log", ylim=(LIMIT_RESIDUAL / 5, 50), xlabel="entry", ylabel="error")
         figure.align_ylabels()
-        file = io.BytesIO()
-        figure.savefig(file)
-    smaller = io.BytesIO()
+        return compressed(figure)
+
+
+def as_html(figure: Figure, alt: str) -> str:
+    """Return a figure as an image of a page, with the text that stands for it."""
+    data = base64.b64encode(compressed(figure)).decode()
+    return f'<img alt="{alt}" style="width: 100%" src="data:image/png;base64,{data}">'
+
+
+def compressed(figure: Figure) -> bytes:
+    """Return a figure as a PNG file of few colours."""
+    file, smaller = io.BytesIO(), io.BytesIO()
+    figure.savefig(file)
     image = Image.open(file).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
     image.save(smaller, "png", optimize=True)
     return smaller.getvalue()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,32 @@ from wnlib._checks import count
 from wnlib.ledger.claim import Claim, Part
 
 ENOUGH = 3  # instances to which a part must have applied before it is said to hold
+DECADES = 10  # of a bar: a share below 1e-10 of its threshold is as good as none
 FURTHER_DRAWS = 200  # at most, until that is so and each twin is refuted; see verify
 
 
-def _finite(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """Return a number as JSON has it: a NaN or an infinity is None."""
     return float(value) if np.isfinite(value) else None
+
+
+def _bar(worst: float, threshold: float) -> str:
+    """Return a bar in HTML, as long as the logarithm of a share of a threshold, full at 1.
+
+    It has a text alternative, and its style with it: a notebook has no style sheet of ours.
+    """
+    if worst <= threshold:
+        share = max(worst / threshold, 0) if threshold > 0 else 0
+        length = max(0, 1 + np.log10(share) / DECADES) if share else 0
+        said = f"{share:.2g} of the threshold" if threshold > 0 else "not beyond the threshold"
+    else:
+        length, said = 1, "beyond the threshold"
+    filled = f"currentColor {100 * length:.0f}%"
+    style = (
+        "display:inline-block;width:4em;height:0.7em;margin-right:0.5em;border:1px solid;"
+        f"background:linear-gradient(to right,{filled},transparent 0)"
+    )
+    return f'<span role="img" aria-label="{said}" title="{said}" style="{style}"></span>'
 
 
 class Verdict(StrEnum):
@@ -93,8 +115,8 @@ class Finding:
         said = ("name", "kind", "measured", "reason", "twin", "not_applicable")
         return {name: getattr(self, name) for name in said} | {
             "verdict": str(self.verdict),
-            "threshold": _finite(self.threshold),
-            "worst": _finite(self.worst),
+            "threshold": finite_or_none(self.threshold),
+            "worst": finite_or_none(self.worst),
             "instances": len(self.values),
             "refuted": self.twin_refuted,
         }
@@ -180,12 +202,19 @@ class Ledger:
     def _repr_html_(self) -> str:
         """Table; each claim begins at an anchor, ``row-`` and its label."""
 
-        def line(cells: Sequence[str], tag: str) -> str:
+        def line(cells: Sequence[str], tag: str, bar: str = "") -> str:
             anchor = f' id="row-{html.escape(cells[0])}"' if tag == "td" and cells[0] else ""
-            inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-            return f"<tr{anchor}>{inner}</tr>"
+            inner = [f"{html.escape(cell)}</{tag}>" for cell in cells]
+            inner[4] = f"{bar}{inner[4]}"
+            return f"<tr{anchor}>{''.join(f'<{tag}>{cell}' for cell in inner)}</tr>"
 
-        body = "".join(line(cells, "td") for row in self.rows for cells in self._cells(row))
+        body = ""
+        for row in self.rows:
+            bars = [_bar(part.worst, part.threshold) for part in row.findings]
+            body += "".join(
+                line(cells, "td", bar)
+                for cells, bar in zip_longest(self._cells(row), bars, fillvalue="")
+            )
         return f"<table>{line(self._HEAD, 'th')}{body}</table>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
@@ -215,7 +244,7 @@ class Ledger:
             parts = [asdict(part) | {"verdict": part.verdict} for part in row.findings]
             for part in parts:
                 for name in ("values", "twin_values"):
-                    part[name] = [_finite(value) for value in part[name]]
+                    part[name] = [finite_or_none(value) for value in part[name]]
             said = {name: getattr(row, name) for name in ("label", "statement", "verdict")}
             rows.append(said | {"error": row.error, "seconds": row.seconds, "parts": parts})
         summary = {"seed": self.seed, "ok": self.ok, "interrupted": self.interrupted}
@@ -223,7 +252,7 @@ class Ledger:
 
 
 Find = Callable[[str | Claim], Claim]
-Rows = Iterator[tuple[int, Row]]  # each with the place of its claim
+Rows = Iterator[tuple[int, Any]]  # each with the place of its claim
 
 
 def verify(
@@ -263,11 +292,21 @@ def verify(
     samples, seed = count("samples", samples), count("seed", seed, minimum=0)
     for claim in claims:
         find(claim)  # a mistake is named before anything is computed
+    check = partial(_check, find, samples=samples, seed=seed)
+    rows, interrupted = each(check, claims, report, executor)
+    return Ledger(rows, seed, interrupted)
+
+
+def each(
+    check: Callable[[str | Claim], Any],
+    claims: Sequence[str | Claim],
+    report: Callable[[Any], object] | None,
+    executor: Executor | None,
+) -> tuple[tuple[Any, ...], bool]:
+    """Check each claim; return the rows in the order of claims, and whether it was interrupted."""
     rows, interrupted = {}, False
     checks = (
-        _one_by_one(find, claims, samples, seed)
-        if executor is None
-        else _side_by_side(find, claims, samples, seed, executor)
+        _one_by_one(check, claims) if executor is None else _side_by_side(check, claims, executor)
     )
     try:
         for place, row in checks:
@@ -276,26 +315,26 @@ def verify(
                 report(row)
     except KeyboardInterrupt:
         interrupted = True
-    return Ledger(tuple(rows[place] for place in sorted(rows)), seed, interrupted)
+    return tuple(rows[place] for place in sorted(rows)), interrupted
 
 
-def _one_by_one(find: Find, claims: Sequence[str | Claim], samples: int, seed: int) -> Rows:
+def _one_by_one(check: Callable[[str | Claim], Any], claims: Sequence[str | Claim]) -> Rows:
     for place, claim in enumerate(claims):
-        yield place, _check(find, claim, samples, seed)
+        yield place, check(claim)
 
 
 def _side_by_side(
-    find: Find, claims: Sequence[str | Claim], samples: int, seed: int, executor: Executor
+    check: Callable[[str | Claim], Any], claims: Sequence[str | Claim], executor: Executor
 ) -> Rows:
     here = [place for place, claim in enumerate(claims) if isinstance(claim, Claim)]
     futures = {
-        executor.submit(_check, find, label, samples, seed): place
+        executor.submit(check, label): place
         for place, label in enumerate(claims)
         if place not in here
     }
     try:
         for place in here:
-            yield place, _check(find, claims[place], samples, seed)
+            yield place, check(claims[place])
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
@@ -320,8 +359,15 @@ def draw(claim: Claim, number: int, seed: int = 0) -> Any:
 
 def _check(find: Find, named: str | Claim, samples: int, seed: int) -> Row:
     """Return the row of a claim, looked up where it is checked: functions do not travel."""
-    claim, began, error = find(named), time.perf_counter(), None
-    books = [_Book(part) for part in claim.parts]
+    claim, began = find(named), time.perf_counter()
+    books = [Book(part) for part in claim.parts]
+    error = fill(books, claim, samples, seed)
+    findings = tuple(book.finding() for book in books)
+    return Row(claim.label, claim.statement, findings, error, time.perf_counter() - began)
+
+
+def fill(books: Sequence["Book"], claim: Claim, samples: int, seed: int) -> str | None:
+    """Enter a claim's instances into the books of its parts; return an error that ended it."""
     for number in range(samples + FURTHER_DRAWS):
         pending = books if number < samples else [book for book in books if not book.settled]
         if not pending:
@@ -331,13 +377,11 @@ def _check(find: Find, named: str | Claim, samples: int, seed: int) -> Row:
             for book in pending:
                 book.enter(number, instance)
         except Exception as failure:  # of any kind: the row says which
-            error = f"{type(failure).__name__} on draw {number}: {failure}"
-            break
-    findings = tuple(book.finding() for book in books)
-    return Row(claim.label, claim.statement, findings, error, time.perf_counter() - began)
+            return f"{type(failure).__name__} on draw {number}: {failure}"
+    return None
 
 
-class _Book:
+class Book:
     """What has been measured of one part so far."""
 
     def __init__(self, part: Part) -> None:

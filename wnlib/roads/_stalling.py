@@ -7,6 +7,8 @@ the flow stalls if and only if it enters the convex set ``K`` where the squared 
 positive.
 """
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
@@ -22,6 +24,7 @@ from wnlib.flows import (
     normalizes,
     shift,
 )
+from wnlib.l1.linear_program import min_l1
 from wnlib.problems import Problem
 from wnlib.roads._charts import EPS, Stepper, follow
 
@@ -60,10 +63,10 @@ def stalls(flow: Flow, problem: Problem, x0: ArrayLike, *, max_steps: int = MAX_
 
     Notes
     -----
-    Most starts are decided without a step: by :func:`rules_out_stall`,
-    :func:`certainly_stalls`, by ``|A x0^L - b| < |b|``, which only falls, or because ``A^T b`` has
-    no negative entry. From the others the flow is followed in its mirror coordinates, with a bound
-    on the sum of all errors, in steps ever finer until the error does not matter.
+    Most starts are decided without a step: by :func:`certainly_stalls`, by ``|A x0^L - b| < |b|``,
+    which only falls, because ``A^T b`` has no negative entry, or by :func:`rules_out_stall` with
+    a solution of least norm. From the others the flow is followed in its mirror coordinates, with
+    a bound on the sum of all errors, in steps ever finer until the error does not matter.
     """
     x0 = check_start(flow, problem, x0)
     if flow.motion is None:
@@ -73,13 +76,19 @@ def stalls(flow: Flow, problem: Problem, x0: ArrayLike, *, max_steps: int = MAX_
         )
     if x0.ndim != 1:
         raise ValueError("stalls decides for one start: call it once per row of x0")
-    answer = vanishing(flow, problem, x0, count("max_steps", max_steps))
+    answer = vanishing(flow, problem, x0, count("max_steps", max_steps), _shortest(problem))
     if answer is None:
         raise RuntimeError(
             f"stalls is undecided: {max_steps} integration steps from x0, or rounding, leave it "
             "open. Follow the flow itself by integrate(flow, problem, x0, t_end)"
         )
     return answer
+
+
+def _shortest(problem):
+    """Yield the effective weights of least norm, if they are found: a linear program when asked."""
+    with suppress(ValueError, RuntimeError):  # no solution, or none that HiGHS finds
+        yield problem.split(min_l1(problem).z)
 
 
 def vanishing(flow, problem, x0, max_steps, candidates=()):

@@ -14,7 +14,9 @@ gradient ``s / r`` and the projection in ``grad_u = c (A^T e * x^{L-1} - (s / r^
 
 The factors ``keep - h * u^{L-2}`` must be positive: where one is not, the step has carried a weight
 through zero, which the flow never does. Two such steps leave no trace in the signs, so each step is
-watched. A flow of another motion is followed start by start, as its ``velocity`` says.
+watched. With ``y = h * u^{L-2} / keep`` a step is ``u <- keep u (1 - y)``, and what it gains on the
+flow depends on ``y``; it is summed up on demand (thm-effective-start). A flow of another motion is
+followed start by start, as its ``velocity`` says.
 """
 
 import warnings
@@ -24,12 +26,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wnlib._checks import count, finite, positive, within
+from wnlib._checks import count, finite, flag, positive, within
 from wnlib._threads import one_blas_thread
 from wnlib._types import Bools, Floats
 from wnlib.flows import Flow, PlainFlow, WeightNormFlow, check_start, vector_form
 from wnlib.problems import Problem
 from wnlib.results import Status, Trajectory
+from wnlib.roads._gains import step_gain
 
 CHECK_EVERY = 100  # steps: often enough to stop early, rarely enough to cost a few per cent
 # The flow never increases the loss. Where the steps have multiplied it by 1/EPS, or lifted it that
@@ -47,6 +50,7 @@ def descend(
     *,
     times: ArrayLike | None = None,
     residual_tol: float = 1e-12,
+    gain: bool = False,
 ) -> Trajectory:
     """Follow a flow from ``x0`` in ``n_steps`` explicit Euler steps: gradient descent.
 
@@ -69,6 +73,8 @@ def descend(
         most 60 logarithmically spaced ones. The start and the end are recorded besides.
     residual_tol : float
         A start whose relative residual is at most this is done, and costs nothing from there on.
+    gain : bool
+        Sum up how much the steps gain on the flow: :attr:`Trajectory.gain`, ``log_rho``.
 
     Returns
     -------
@@ -98,9 +104,14 @@ def descend(
     due = _recording_steps(times, step, n_steps)
     kinds: dict[Any, Any] = {PlainFlow: _PlainRows, WeightNormFlow: _WeightNormRows}
     rows = kinds.get(flow.motion, _OtherRows)
+    if flag("gain", gain) and rows is _OtherRows:
+        raise TypeError(
+            f"gain is known for the steps of PlainFlow and WeightNormFlow; {type(flow).__name__} "
+            "moves in a way of its own: leave gain out"
+        )
     with np.errstate(all="ignore"):  # what overflows is seen at the next check, and named
         starts = np.atleast_2d(x0)
-        record = _Record(rows(flow, problem, step, starts), starts, residual_tol)
+        record = _Record(rows(flow, problem, step, starts), starts, residual_tol, gain)
         for k, is_due in _check_steps(due):
             try:
                 record.rows.move(k - record.k)
@@ -147,16 +158,24 @@ def _power(base, exponent, out):
 class _PlainRows:
     """Rows ``u`` of weights ``x = u``, and the buffers of a step."""
 
+    gains = None  # see `sum_gains`
+
     def __init__(self, flow, problem, step, u):
         self.flow, self.step, self.u, self.L = flow, step, u, flow.depth
         self.A, self.b = problem.network_matrix, problem.b
         self.keep(slice(None))
+
+    def sum_gains(self):
+        """Begin to sum up what the steps gain."""
+        self.gains = _Gains(self.u.shape, self.L - 2)
 
     def keep(self, rows):
         """Drop all other rows, and allocate the buffers."""
         self.u = self.u[rows].copy()
         self.low, self.stacked, self.h = (np.empty_like(self.u) for _ in range(3))
         self.smallest = np.full_like(self.u, np.inf)  # factor since it was last looked at
+        if self.gains:
+            self.gains.choose(rows)
         self.product, self.e = (np.empty((len(self.u), len(self.b))) for _ in range(2))
 
     def powers(self):
@@ -186,6 +205,8 @@ class _PlainRows:
             h = np.matmul(e, self.A, out=self.h)
             if low is not None:
                 h *= low
+            if self.gains:
+                self.gains.add(h, keep)
             factor = np.subtract(keep, h, out=h)
             np.fmin(self.smallest, factor, out=self.smallest)
             self.u *= factor
@@ -206,6 +227,35 @@ class _PlainRows:
 
     def norm(self):
         return np.ones(len(self.u))
+
+
+class _Gains:
+    """What the steps of rows ``w``, ``w <- w (1 - y)``, have gained: ``gain = log(w_0 / w_eff)``.
+
+    In logarithms, ``lead = log(w / w_eff)``, since powers of ``w`` may leave the range of floats.
+    For weight normalization ``w`` is ``u`` over the product of all ``keep``, whose log is kept.
+    """
+
+    def __init__(self, shape, power):
+        self.power, self.log_keep = power, np.zeros(shape[0])
+        self.gain, self.lead = np.zeros(shape), np.zeros(shape)
+
+    def choose(self, rows):
+        self.gain, self.lead, self.log_keep = (
+            each[rows].copy() for each in (self.gain, self.lead, self.log_keep)
+        )
+
+    def add(self, h, keep):
+        """Add a step, whose factors are ``keep - h``; NaN from where a ``keep`` is negative."""
+        y, p = h / keep, self.power
+        if not np.isscalar(keep):
+            self.log_keep += np.log(keep[:, 0])
+        g = step_gain(y, p)
+        if p > 0:
+            g = np.log1p(p * np.exp(-p * self.lead) * g) / p
+            self.lead += np.log1p(-y)
+            self.lead += g
+        self.gain += g
 
 
 class _WeightNormRows(_PlainRows):
@@ -245,6 +295,8 @@ class _WeightNormRows(_PlainRows):
 
 class _OtherRows:
     """Starts of a flow that moves in a way of its own, one after the other."""
+
+    gains = None
 
     def __init__(self, flow, problem, step, x0):
         self.flow, self.problem, self.step = flow, problem, step
@@ -298,7 +350,7 @@ def vanishes(
 class _Record:
     """The last good state of every start, and the path of these states."""
 
-    def __init__(self, rows, x0, residual_tol):
+    def __init__(self, rows, x0, residual_tol, gain):
         self.rows, self.residual_tol, self.k = rows, residual_tol, 0
         self.active, self.n_steps = np.arange(len(x0)), np.zeros(len(x0), int)
         self.status = np.array([Status.MAX_STEPS] * len(x0), object)
@@ -306,6 +358,9 @@ class _Record:
         self.bound = GROWTH * np.maximum(self.residual, 1)
         self.recorded, self.path, self.norm_path = [], [], []
         self.fault = ""  # what ended the run before its last step
+        self.gain, self.log_keep = np.zeros_like(x0), np.zeros(len(x0))
+        if gain:
+            rows.sum_gains()
 
     def check(self, k, due):
         """Save the state of the active starts after ``k`` steps, and retire those that are done."""
@@ -317,6 +372,8 @@ class _Record:
         saved = self.active[good]
         if k > 0:  # x0 is known without the rounding of r * (x0 / r)
             self.weights[saved], self.norm[saved] = x[good], norm[good]
+            if gains := self.rows.gains:
+                self.gain[saved], self.log_keep[saved] = gains.gain[good], gains.log_keep[good]
         self.residual[saved], self.n_steps[saved] = residual[good], k
         self.status[self.active[~good]] = Status.DIVERGED
         self.status[self.active[crossed]] = Status.CROSSED_ZERO
@@ -331,6 +388,13 @@ class _Record:
         self.recorded.append(k)
         self.path.append(self.weights.copy())
         self.norm_path.append(self.norm.copy())
+
+    def log_rho(self, flow, radius):
+        """Return what weight normalization has magnified besides the gain, shape (starts,)."""
+        if flow.motion is PlainFlow:
+            return np.zeros(len(self.norm))
+        # x = w (r prod(keep) / |u|): by how much that factor has fallen since it was r_0
+        return flow.depth * (np.log(radius[0] / radius[-1] * self.norm) - self.log_keep)
 
     def trajectory(self, flow, problem, x0, step):
         """Close the record."""
@@ -357,4 +421,6 @@ class _Record:
             path=path[:, one],
             n_steps=self.n_steps[one],
             direction_norm=norm_path[:, one] if flow.motion is WeightNormFlow else None,
+            gain=self.gain[one] if self.rows.gains else None,
+            log_rho=self.log_rho(flow, radius)[one] if self.rows.gains else None,
         )

@@ -1,4 +1,4 @@
-r"""The exact limits of both flows, without simulating.
+r"""The exact limits of the flows that have a mirror form, without simulating.
 
 **Plain flow.** Its limit is the point at ``s = 0`` of a path that Newton's method follows
 (:mod:`wnlib.roads._plain_limits`).
@@ -6,7 +6,7 @@ r"""The exact limits of both flows, without simulating.
 **Weight normalization.** Its limit is the limit of the plain flow from ``beta / rho``,
 ``beta = x0^L``, and ``rho`` depends on the limit only through its radius: one scalar equation in
 ``log rho``, with one root, solved on the same path. That is where it ends unless it stalls
-(:mod:`wnlib.roads._stalling`).
+(:mod:`wnlib.roads._stalling`); with a ratio of rates ``r^2 / power`` it never does.
 
 No limit is called converged without a certificate (:mod:`wnlib.roads._certificates`).
 """
@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from wnlib._threads import one_blas_thread
-from wnlib.flows import Flow, check_mirror, check_start
+from wnlib.flows import Flow, PlainFlow, check_mirror, check_start
 from wnlib.l1.linear_program import min_l1
 from wnlib.problems import Problem
 from wnlib.results import Limit, Status, unit_of_multipliers
@@ -49,7 +49,7 @@ def limit(flow: Flow, problem: Problem, x0: ArrayLike) -> Limit:
 
     Parameters
     ----------
-    flow : PlainFlow or WeightNormFlow
+    flow : PlainFlow, WeightNormFlow or PowerFlow
     problem : Problem
     x0 : array_like, shape (n_weights,) or (starts, n_weights)
         Positive initial weights.
@@ -134,7 +134,7 @@ def _zero_limit(flow, problem, x0):
         x0,
         weights=np.zeros_like(x0),
         status=status[()],
-        log_rho=np.full(starts, np.nan if flow.can_stall else 0.0)[()],
+        log_rho=np.full(starts, 0.0 if flow.motion is PlainFlow else np.nan)[()],
         n_steps=np.zeros(starts, dtype=int)[()],
         gap=np.full(starts, np.nan)[()],
         multipliers=np.zeros((*starts, problem.n_measurements)),
@@ -204,7 +204,7 @@ def _stuck(flow, problem, path, x0, message):
     """Return where the path got stuck."""
     x, nothing = _weights(path, flow.depth, x0), np.full(problem.n_measurements, np.nan)
     x = np.where(np.isfinite(x), x, 0.0)
-    log_rho = np.nan if flow.can_stall else 0.0
+    log_rho = 0.0 if flow.motion is PlainFlow else np.nan
     return _End(x, None, log_rho, path.n_steps, np.nan, nothing, message)
 
 
@@ -212,10 +212,10 @@ def _log_rho(flow, path, x0):
     """Solve ``s = log rho(z(s))`` along the path of plain limits, and stay there.
 
     Returns ``s``, and by how much the limit moves, relative to its norm, within the error of ``s``.
-    The left side minus the right increases, at a rate of at least ``min(1, R / ratio)``: Newton's
-    method, kept between bounds.
+    The left side minus the right increases, at a rate of at least ``min(1, R / ratio)``, or
+    ``min(1, power)``: Newton's method, kept between bounds.
     """
-    if not flow.can_stall:
+    if flow.motion is PlainFlow:
         path.move_to(0.0)
         return 0.0, 0.0
     low, high, reach = -np.inf, np.inf, 1.0  # far away the slope says little

@@ -50,8 +50,23 @@ def excess_hypothesis(depth: float, x0: ArrayLike, Q: float, log_rho: ArrayLike 
     numpy.bool, or numpy.ndarray of bool, shape (starts,)
         With ``beta = x0^L / rho``: ``Q > |beta|_1`` for depth 2, ``Q > N max(beta)`` above.
     """
-    threshold = _log_threshold(check_depth(depth) * _log_weights(x0), depth) - log_rho
-    return np.log(positive("Q", Q)) > threshold
+    return log_smallness(depth, x0, Q) > -np.asarray(log_rho, dtype=float)
+
+
+def log_smallness(depth: float, x0: ArrayLike, Q: float) -> Values:
+    """Return ``log(Q / |beta|_1)``; above depth 2, ``log(Q / (N max(beta)))``.
+
+    Parameters
+    ----------
+    depth, x0, Q
+        As for :func:`excess_bound`.
+
+    Returns
+    -------
+    numpy.float64, or numpy.ndarray, shape (starts,)
+    """
+    log_beta = check_depth(depth) * _log_weights(x0)
+    return np.log(positive("Q", Q)) - _log_threshold(log_beta, depth)
 
 
 def excess_bound(depth: float, x0: ArrayLike, Q: float, log_rho: ArrayLike = 0.0) -> Values:
@@ -86,11 +101,27 @@ def excess_bound(depth: float, x0: ArrayLike, Q: float, log_rho: ArrayLike = 0.0
     ``wnlib.claims.instances.tight_weights`` come close. For each start :func:`best_excess_bound` is
     smaller.
     """
+    margin = log_smallness(depth, x0, Q) + np.asarray(log_rho, dtype=float)
+    return excess_formula(depth, x0, np.where(margin > 0, margin, np.nan))
+
+
+def excess_formula(depth: float, x0: ArrayLike, margin: Any) -> Values:
+    """Return the formula of :func:`excess_bound`, which is no bound if the margin is negative.
+
+    Parameters
+    ----------
+    depth : float
+    x0 : array_like, shape (n_weights,) or (starts, n_weights)
+    margin : float or numpy.ndarray, shape (starts,)
+        :func:`log_smallness`, plus ``log rho``.
+
+    Returns
+    -------
+    numpy.float64, or numpy.ndarray, shape (starts,)
+    """
     log_beta = check_depth(depth) * _log_weights(x0)
     smallest, largest = log_beta.min(axis=-1), log_beta.max(axis=-1)
     threshold = _log_threshold(log_beta, depth)
-    margin = np.log(positive("Q", Q)) - threshold + log_rho
-    margin = np.where(margin > 0, margin, np.nan)
     if depth == 2:
         return (threshold - smallest) / margin
     gamma, log_N = 1 - 2 / depth, threshold - largest
@@ -130,9 +161,23 @@ def best_excess_bound(depth: float, x0: ArrayLike, Q: float) -> float:
     (``wnlib.claims.instances.near_tie``). Derived in the book; not of the paper.
     """
     x0 = finite("x0", x0, 1)
-    if not excess_hypothesis(depth, x0, Q):
-        return np.nan
-    log_beta, N = depth * np.log(x0), len(x0)
+    return best_excess_formula(depth, x0, Q) if excess_hypothesis(depth, x0, Q) else np.nan
+
+
+def best_excess_formula(depth: float, x0: ArrayLike, Q: float) -> float:
+    """Return the formula of :func:`best_excess_bound`, which is no bound without its hypothesis.
+
+    Parameters
+    ----------
+    depth, x0, Q
+        As for :func:`best_excess_bound`.
+
+    Returns
+    -------
+    float
+    """
+    log_beta = check_depth(depth) * np.log(positive_entries("x0", x0, 1))
+    N = len(log_beta)
     if N == 1:
         return 0.0  # a single solution
     if depth == 2:

@@ -83,11 +83,28 @@ def distance_within(depth: float, z: ArrayLike, gap: float) -> float:
     float
         Infinite where the gap is too large to say anything.
     """
+    within = distance_formula(depth, z, gap)
+    return within if within >= 0 else np.inf
+
+
+def distance_formula(depth: float, z: ArrayLike, gap: float) -> float:
+    """Return the formula of :func:`distance_within`: negative, and no bound, where ``s > 1``.
+
+    Parameters
+    ----------
+    depth, z, gap
+        As for :func:`distance_within`.
+
+    Returns
+    -------
+    float
+    """
     L, z = check_depth(depth), nonnegative_entries("z", z, 1)
     power = 2 - 2 / L
     size = np.sum(z**power) ** (1 / power)
     s = np.sqrt(2 * gap * squared_radius(z, L) / size ** (2 / L))
-    return s / (1 - s) * size / z.sum() if s < 1 else np.inf
+    share = s / (1 - s) if s < 1 or 1 < s < np.inf else np.inf if s == 1 else -1.0
+    return share * size / z.sum()
 
 
 def kernel_share(depth: float, problem: Problem, x: ArrayLike) -> float:

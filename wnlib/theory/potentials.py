@@ -22,12 +22,12 @@ from scipy.special import gammainc, gammaln, hyperu, xlogy
 
 from wnlib._checks import finite, last_axis, nonnegative_entries, positive_entries
 from wnlib._types import Floats, Values
-from wnlib.flows import Flow, WeightNormFlow, check_flow, normalizes, squared_radius
+from wnlib.flows import Flow, PlainFlow, WeightNormFlow, check_flow, normalizes, squared_radius
 
 
 def _has_ratio(flow: Flow) -> TypeGuard[WeightNormFlow]:
     """Tell which of the two potentials a flow has, or raise ``TypeError`` if it has neither."""
-    if check_flow(flow).motion is None:
+    if check_flow(flow).motion not in (PlainFlow, WeightNormFlow):
         raise TypeError(
             f"{type(flow).__name__} moves in a way of its own: its potential is unknown"
         )

@@ -1,22 +1,4 @@
-r"""The two flows, as values: the plain gradient flow and the flow with weight normalization.
-
-Both train ``x > 0`` on ``loss(x) = |A x^L - b|^2 / (2 L)``, ``x^L`` entrywise, and both are *mirror
-flows* on one family of positive vectors, the lift ``w``. With an anchor ``x_b`` on the trajectory,
-
-    w^{-(L-2)} = x_b^{-(L-2)} + (L-2) A^T m      (L = 2:  log w = log x_b - A^T m),
-
-and the flow moves the ``n_measurements`` numbers ``m`` by ``m' = clock * (A x^L - b)``:
-
-    plain:                 x = w,               clock = 1
-    weight normalization:  x = r w / |w|,       clock = r^2 (r / |w|)^{L-2},
-                           r^2 = |x_b|^2 + ratio * log(|w|^2 / |x_b|^2).
-
-A flow holds only its parameters; ``integrate``, ``descend`` and ``limit`` are functions of it. All
-they know of it they ask it: how it moves (``state``, ``velocity``, ``weights``), and what follows
-from that (``lift``, ``log_kappa``, ``metric``). A subclass that moves in another way is followed as
-it says by ``descend`` and the weights form of ``integrate``; what follows for the flows here does
-not follow for it, so it gives that anew, or what needs it is refused.
-"""
+"""What the roads ask of a flow; the flows with a mirror form; the doors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -28,109 +10,16 @@ from numpy.typing import ArrayLike
 
 from wnlib._checks import positive
 from wnlib._types import Floats, Values
+from wnlib.flows._mirrors import (
+    NormalizedLift,
+    PlainLift,
+    PowerLift,
+    check_depth,
+    squared_radius,
+)
 from wnlib.problems import Problem, check_weights
 
-MAX_DEPTH = 100  # beyond, powers x^L of weights of ordinary size leave the range of floats
-
-Derivative = Callable[[Floats], tuple[Floats, Floats]]  # of a lift: see PlainLift.weights
-
-
-def check_depth(depth: float) -> float:
-    """Return ``depth`` as a float in [2, 100], or raise ``ValueError``."""
-    depth = positive("depth", depth)
-    if depth < 2:
-        raise ValueError(f"depth must be at least 2; got {depth:g}")
-    if depth > MAX_DEPTH:
-        raise ValueError(f"depth must be at most {MAX_DEPTH}; got {depth:g}")
-    return depth
-
-
-def psi_of_log(log_z: Floats, depth: float) -> Floats:
-    """Return the mirror map at ``exp(log_z)``, entrywise: ``log z``; above depth 2, a power of it.
-
-    It is ``psi(z) = -z^{-gamma}``, ``gamma = 1 - 2/depth``, there.
-    """
-    return log_z if depth == 2 else -np.exp(-(1 - 2 / depth) * log_z)
-
-
-def squared_radius(z: Floats, depth: float) -> Any:
-    """Return ``R(z) = sum z^{2/depth}``, ``|x|^2`` of the weights whose powers ``x^L`` are ``z``.
-
-    ``z`` is not negative, of shape (..., n_weights); the result has shape (...).
-    """
-    return np.sum(z ** (2 / depth), axis=-1)
-
-
-def psi_rate(depth: float) -> float:
-    """Return ``c_psi``: both flows move ``psi(kappa^L x^L)`` by ``-c_psi clock A^T e``."""
-    return 2.0 if depth == 2 else depth - 2
-
-
-def log_sum(logs: Floats) -> float:
-    """Return ``log sum exp(logs)``: scipy's would take most of the time of an integration."""
-    top = logs.max()
-    return top + np.log(np.exp(logs - top).sum())
-
-
-def shift(log_w: Floats, a: Floats, power: float) -> Floats:
-    r"""Move a lift along the mirror map: ``w^{-power} -> w^{-power} + power * a``.
-
-    In logarithms, so nothing cancels however small ``w^{-power}`` has become; ``power = 0`` is the
-    limit ``log w -> log w - a``. Where the result would not be positive it is NaN.
-    """
-    if power == 0:
-        return log_w - a
-    growth = power * np.exp(power * log_w) * a
-    return log_w - np.log1p(np.where(growth > -1, growth, np.nan)) / power
-
-
-@dataclass(frozen=True)
-class PlainLift:
-    """The mirror form of the plain flow: ``x = w``, in its own time."""
-
-    def squared_radius(self, log_growth: float, anchored: float) -> float:
-        """Return ``|x|^2`` where ``|w|^2`` has grown by ``exp(log_growth)`` since the anchor's."""
-        return anchored * np.exp(log_growth)
-
-    def weights(self, log_w: Floats, squared_radius: float) -> tuple[Floats, float, Derivative]:
-        """Return ``(log x, log clock, derivative)`` at a lift and its :meth:`squared_radius`.
-
-        ``derivative(dlog_w)`` maps changes of ``log w``, shape (n_weights, k), to those of
-        ``log x``, same shape, and of ``log clock``, shape (k,).
-        """
-        return log_w, 0.0, lambda dlog_w: (dlog_w, np.zeros(dlog_w.shape[1]))
-
-
-@dataclass(frozen=True)
-class NormalizedLift:
-    """The mirror form of weight normalization: ``x = r w / |w|``, in a clock of its own."""
-
-    depth: float
-    ratio: float
-
-    def squared_radius(self, log_growth: float, anchored: float) -> float:
-        """Return ``r^2`` as :meth:`PlainLift.squared_radius` does; not positive: it vanished."""
-        return anchored + self.ratio * log_growth
-
-    def weights(self, log_w: Floats, squared_radius: float) -> tuple[Floats, float, Derivative]:
-        """Return ``(log x, log clock, derivative)``, as :meth:`PlainLift.weights` does.
-
-        Extended by ``x = 0`` to lifts whose squared radius would not be positive.
-        """
-        L, R, top = self.depth, squared_radius, log_w.max()
-        share = np.exp(2 * (log_w - top))
-        log_norm2 = 2 * top + np.log(share.sum())
-        share /= share.sum()
-        log_R = np.log(R) if R > 0 else -np.inf
-
-        def derivative(dlog_w: Floats) -> tuple[Floats, Floats]:
-            dlog_norm2 = 2 * share @ dlog_w
-            dlog_R = (self.ratio / R if R > 0 else 0.0) * dlog_norm2
-            return dlog_w + (dlog_R - dlog_norm2) / 2, (L * dlog_R - (L - 2) * dlog_norm2) / 2
-
-        return log_w + (log_R - log_norm2) / 2, (L * log_R - (L - 2) * log_norm2) / 2, derivative
-
-
+Lift = PlainLift | NormalizedLift | PowerLift
 MOTION = ("state", "velocity", "weights")  # how a flow moves
 FOLLOWS = {"metric": MOTION, "log_kappa": MOTION, "lift": (*MOTION, "log_kappa")}  # from what
 
@@ -157,7 +46,7 @@ class Flow(ABC):
         super().__init_subclass__(**options)
         for name, causes in FOLLOWS.items():
             if _rank(cls, name) > min(_rank(cls, cause) for cause in causes):
-                setattr(cls, name, None if name == "lift" else _unknown(name))
+                setattr(cls, name, None if name == "lift" else unknown(name))
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -184,7 +73,7 @@ class Flow(ABC):
         """Return ``log kappa`` at lengths ``|x|``: ``A^T`` alone moves ``psi(kappa^L x^L)``."""
 
     @property
-    def lift(self) -> PlainLift | NormalizedLift | None:
+    def lift(self) -> Lift | None:
         """The mirror form, where there is one."""
         return None
 
@@ -203,7 +92,7 @@ class Flow(ABC):
     @property
     def motion(self) -> "type[Flow] | None":
         """The class below whose motion this is; None if it moves in a way of its own."""
-        for kind in (PlainFlow, WeightNormFlow):
+        for kind in (PlainFlow, PowerFlow, WeightNormFlow):
             if all(getattr(type(self), name) is getattr(kind, name) for name in MOTION):
                 return kind
         return None
@@ -211,7 +100,7 @@ class Flow(ABC):
     @property
     def can_stall(self) -> bool:
         """Whether the radius may vanish although ``b`` is not zero."""
-        return self.motion is not PlainFlow
+        return self.motion not in (PlainFlow, PowerFlow)  # prop-power-schedule
 
 
 def _rank(cls: type, name: str) -> int:
@@ -219,7 +108,7 @@ def _rank(cls: type, name: str) -> int:
     return next(i for i, base in enumerate(cls.__mro__) if name in vars(base))
 
 
-def _unknown(name: str) -> Callable[..., Any]:
+def unknown(name: str) -> Callable[..., Any]:
     def refuse(self: Flow, *_: object) -> Any:
         raise TypeError(
             f"{type(self).__name__} moves in a way of its own, for which {name} is not known: "
@@ -283,6 +172,11 @@ class WeightNormFlow(Flow):
     def __post_init__(self) -> None:
         """Validate."""
         super().__post_init__()
+        if callable(self.ratio):
+            raise TypeError(
+                "ratio must be a number; for one that changes use ScheduledFlow(depth, rates), "
+                "rates(t, r) -> (eta_r, eta_u)"
+            )
         object.__setattr__(self, "ratio", positive("ratio", self.ratio))
 
     @property
@@ -326,6 +220,58 @@ class WeightNormFlow(Flow):
         return NormalizedLift(self.depth, self.ratio)
 
 
+@dataclass(frozen=True)
+class PowerFlow(Flow):
+    r"""Weight normalization with ``eta_r / eta_u = r^2 / power``: the plain flow, turned or not.
+
+    With the rates ``eta_r = 1 / power``, ``eta_u = 1 / r^2`` it is gradient flow whose part along
+    ``x`` is slower by the factor ``power``, and ``power = 1`` is the plain flow itself
+    (``prop-power-schedule``). It ends where the plain flow would from ``x0^L / rho``,
+    ``rho = (r_inf / r_0)^{L (power - 1)}``, and it never stalls.
+
+    Parameters
+    ----------
+    depth : float
+        ``2 <= L <= 100``.
+    power : float
+        Positive; large: the direction learns faster than the length.
+    """
+
+    power: float
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        super().__post_init__()
+        object.__setattr__(self, "power", positive("power", self.power))
+
+    def state(self, x0: Floats) -> tuple[Floats]:
+        """Return ``(x,)``."""
+        return (x0,)
+
+    def velocity(self, problem: Problem, x: Floats) -> Floats:
+        """Return ``x'``, shape (n_weights,)."""
+        plain = PlainFlow(self.depth).velocity(problem, x)
+        return plain - (1 - 1 / self.power) * (plain @ x) / (x @ x) * x
+
+    def weights(self, x: Floats) -> Floats:
+        """Return ``x``."""
+        return x
+
+    def metric(self, stacked: Floats) -> Floats:
+        """Return ``B`` with ``d/dt x^L = -L B h``, shape (n_weights, n_weights)."""
+        rank_one = np.outer(stacked, stacked) / squared_radius(stacked, self.depth)
+        return np.diag(stacked ** (2 - 2 / self.depth)) - (1 - 1 / self.power) * rank_one
+
+    def log_kappa(self, radius: ArrayLike) -> Values:
+        """Return ``(power - 1) log r``, in the shape of ``radius``."""
+        return (self.power - 1) * np.log(radius)
+
+    @property
+    def lift(self) -> PowerLift | None:
+        """The mirror form."""
+        return PowerLift(self.depth, self.power)
+
+
 def check_flow(flow: Flow) -> Flow:
     """Raise ``TypeError`` unless ``flow`` is a flow."""
     if not isinstance(flow, Flow):
@@ -348,7 +294,7 @@ def check_weight_norm(flow: Flow) -> WeightNormFlow:
     return flow
 
 
-def check_mirror(flow: Flow) -> PlainLift | NormalizedLift:
+def check_mirror(flow: Flow) -> Lift:
     """Return the lift of a flow, or raise ``TypeError`` if it has no mirror form."""
     if (lift := check_flow(flow).lift) is None:
         raise TypeError(
@@ -401,6 +347,6 @@ def check_start(flow: Flow, problem: Problem, x0: ArrayLike) -> Floats:
         largest = x0.max(axis=-1)
     if not (np.isfinite(residual).all() and (largest < 1e140).all()):
         raise ValueError("x0 is too large: A x0^depth overflows. Choose a smaller scale")
-    if flow.can_stall and (largest < 1e-140).any():
+    if flow.motion is not PlainFlow and (largest < 1e-140).any():
         raise ValueError("x0 is too small: its squared radius underflows. Choose a larger scale")
     return x0
