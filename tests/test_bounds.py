@@ -254,6 +254,15 @@ def test_bad_input_is_named(call, message):
         call()
 
 
+@pytest.mark.parametrize(("depth", "N"), [(2.1, 2), (3, 5), (10, 50)])
+def test_crowding_is_the_largest_over_shares(depth, N):
+    gamma, m = 1 - 2 / depth, np.linspace(1 / N, 1, 100_001)[1:-1]
+    costs = (1 - m) * (((N - 1) / (1 - m)) ** gamma - m**-gamma)
+    cost, share = bounds.crowding(depth, N)
+    assert cost == pytest.approx(costs.max(), rel=1e-8)
+    assert share == pytest.approx(m[costs.argmax()], abs=3e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [

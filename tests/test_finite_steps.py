@@ -196,6 +196,11 @@ def test_where_nothing_moves_no_step_is_too_large():
             r"run must be what descend\(\.\.\., gain=True\)",
         ),
         (
+            lambda p: finite_steps.effective_start(wn.limit(PlainFlow(2), p, [1, 1, 1])),
+            TypeError,
+            "its gain is not known",
+        ),
+        (
             lambda p: finite_steps.largest_stable_step(PlainFlow(2), p, [1, 1]),
             ValueError,
             "x must be 3 weights",

@@ -1,5 +1,7 @@
 """The Lasso, its gap, and what a run says of it: identities, certificates, orders."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,10 @@ from wnlib.claims.instances import HARD_KINDS, KINDS, random_problem
 from wnlib.l1.lasso import correlations, gap, lasso, objective
 from wnlib.theory import lasso as theory
 
-FLOWS = wn.PlainFlow(2), wn.PlainFlow(3.5), wn.WeightNormFlow(2, 0.1), wn.WeightNormFlow(3, 0.4)
+FLOWS = (
+    *(wn.PlainFlow(2), wn.PlainFlow(3.5), wn.WeightNormFlow(2, 0.1), wn.WeightNormFlow(3, 0.4)),
+    *(wn.PowerFlow(2, 3.0), wn.PowerFlow(3, 0.6)),
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +92,13 @@ def test_the_gap_is_what_its_bound_says(flow, problem, x0):
         assert np.allclose(found, bound, rtol=1e-5)
 
 
+@pytest.mark.parametrize("flow", FLOWS, ids=str)
+def test_memory_of_a_weight_that_is_no_float_is_infinite(flow, problem, x0):
+    run = wn.integrate(flow, problem, x0, 1.0, average=True)
+    gone = replace(run, path=np.where(np.arange(12) == 3, 0.0, run.path))
+    assert (theory.memory(gone)[1:] == np.inf).all()
+
+
 def test_memory_is_small_where_nothing_has_fallen():
     problem = wn.Problem([[1.0, 0.9]], [1.0])  # both grow
     for flow in FLOWS:
@@ -117,6 +129,16 @@ def test_beyond_the_largest_correlation_the_solution_is_zero(problem):
     assert lasso(problem, 0.99 * top).any()
 
 
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+def test_the_solution_scales_with_measurements_and_penalty(unit, problem):
+    scaled = wn.Problem(problem.A, unit * problem.b)
+    np.testing.assert_allclose(lasso(scaled, 0.1 * unit), unit * lasso(problem, 0.1), rtol=1e-9)
+
+
+def test_without_measurements_the_solution_is_zero():
+    assert not lasso(wn.Problem([[1.0, -2.0]], [0.0]), 0.1).any()
+
+
 def test_lasso_and_gap_take_many_points(problem):
     penalties = np.array([[0.1], [0.3]]) * np.ones(12)
     z = np.array([lasso(problem, each) for each in penalties])
@@ -128,6 +150,9 @@ def test_lasso_and_gap_take_many_points(problem):
 def test_bad_input_is_named(problem, x0):
     with pytest.raises(ValueError, match="penalty must be positive"):
         lasso(problem, -1.0)
+    for function in (lasso, lambda p, penalty: gap(p, np.ones(12), penalty)):
+        with pytest.raises(ValueError, match=r"penalty must have shape \(..., 12\)"):
+            function(problem, np.ones(5))
     with pytest.raises(ValueError, match="z must"):
         gap(problem, -np.ones(12), 1.0)
     with pytest.raises(ValueError, match="12"):

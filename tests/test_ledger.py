@@ -431,6 +431,10 @@ LIES = {
         (l1_shape, "tolerated_unevenness", lambda f: lambda found: f(found) ** 1.5),
         ("prop-shape-threshold",),
     ),
+    "a frozen direction stays longer": (
+        (schedules, "frozen_length", lambda f: scaled(f, 1.05)),
+        ("prop-warm-up",),
+    ),
     "steps gain too little": (
         (descend, "step_gain", lambda f: scaled(f, 0.99)),
         ("thm-effective-start", "thm-wn-effective-start", "prop-drift"),

@@ -165,7 +165,7 @@ ROADS = {
         (wn.PlainFlow(2), [1.0, 1j, 1.0], TypeError, "x0 must be an array of real numbers"),
         (wn.PlainFlow(2), [1e200, 1.0, 1.0], ValueError, "x0 is too large: A x0"),
         (wn.WeightNormFlow(2, 1.0), [1e-200] * 3, ValueError, "x0 is too small: its squared"),
-        ("plain", [1.0, 1.0, 1.0], TypeError, r"flow must be PlainFlow\(depth\) or WeightNormFlow"),
+        ("plain", [1.0, 1.0, 1.0], TypeError, r"flow must be PlainFlow\(depth\), WeightNormFlow"),
     ],
 )
 def test_each_road_refuses_alike(road, flow, x0, error, words):

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wnlib as wn
-from wnlib.figures import rates as figures
 from wnlib.theory import rates
 
 FLOWS = wn.PlainFlow(2), wn.PlainFlow(3.5), wn.WeightNormFlow(2, 0.3), wn.WeightNormFlow(3, 5.0)
@@ -37,7 +36,10 @@ def test_the_residual_moves_by_these_rates(flow):
 def test_dependent_rows_add_no_rate():
     A = random(1).A
     doubled = wn.Problem(np.vstack([A, A[:1]]), np.zeros(4))
-    assert rates.residual_rates(wn.PlainFlow(2), doubled, np.ones(6)).shape == (3,)
+    flow = wn.PlainFlow(2)
+    assert rates.residual_rates(flow, doubled, np.ones(6)).shape == (3,)
+    smallest = np.linalg.svd(doubled.A, compute_uv=False)[2]
+    assert rates.rate_lower_bound(flow, doubled, np.ones(6)) == pytest.approx(2 * smallest**2)
 
 
 @settings(deadline=None, max_examples=30)
@@ -91,6 +93,26 @@ def test_the_margin_is_the_largest_over_directions(depth):
     assert found == pytest.approx(values.max(), rel=1e-5)  # a kink, for depth 2
 
 
+@pytest.mark.parametrize("seed", [292, 319, 382])
+def test_the_margin_of_thin_cones_is_the_largest_too(seed):
+    """Where undamped Newton steps leave the cone; beside random directions of it."""
+    rng = np.random.default_rng(seed)
+    columns = rng.normal(size=(14, 5))
+    columns[:, 0] = 10 ** rng.uniform(-4, 2, 14)
+    dots = columns @ (np.eye(5)[:, :1] + 1e-5 * rng.normal(size=(5, 1000)))
+    values = np.sum(dots[:, (dots > 0).all(axis=0)] ** (-1 / 6), axis=0) ** -6.0
+    found = rates.margin(wn.Problem(columns.T, np.zeros(5)), 14, np.zeros(14, dtype=bool))
+    assert values.max() < found < 1e3 * values.max()
+
+
+@pytest.mark.parametrize("depth", [2, 2 + 1e-5, 3, 100])
+def test_the_margin_scales_with_the_matrix(depth):
+    off = BOTH.A[:, 1:]
+    alone, tripled = (wn.Problem(unit * off, np.zeros(2)) for unit in (1, 3))
+    expected = 3 * rates.margin(alone, depth)
+    assert rates.margin(tripled, depth) == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_margin_of_depth_two_is_a_limit():
     near = [rates.margin(BOTH, depth) for depth in (2.2, 2.05, 2.01)]
     assert np.all(np.diff(near) > 0)
@@ -113,7 +135,7 @@ def test_one_weight_obeys_its_formula():
         single, p = wn.Problem([[1.0]], [0.0]), rates.decay_power(depth)
         run = wn.integrate(wn.PlainFlow(depth), single, [0.7], 1e6)
         expected = ((2 * depth - 2) * run.times + 0.7 ** (2 - 2 * depth)) ** -p
-        np.testing.assert_allclose(figures.misfits(run), expected, rtol=1e-6)
+        np.testing.assert_allclose(run.misfit_path, expected, rtol=1e-6)
         assert rates.power_law_constant(wn.PlainFlow(depth), single) == pytest.approx(
             (2 * depth - 2) ** -p
         )
@@ -123,7 +145,7 @@ def test_one_weight_obeys_its_formula():
 def test_the_law_is_approached(flow):
     run = wn.integrate(flow, BOTH, [0.4, 0.6, 0.5], 1e12, times=[1e6, 1e12], rtol=1e-8)
     law = rates.power_law_constant(flow, BOTH, run.radius)
-    share = figures.misfits(run)[1:] * run.times[1:] ** rates.decay_power(flow.depth) / law
+    share = run.misfit_path[1:] * run.times[1:] ** rates.decay_power(flow.depth) / law
     assert abs(share[-1] - 1) < 1e-3
     assert abs(share[-1] - 1) < abs(share[0] - 1) + 1e-4
 

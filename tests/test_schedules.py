@@ -100,13 +100,28 @@ def test_what_needs_a_mirror_form_refuses_a_schedule():
         wn.stalls(flow, PROBLEM, X0)
 
 
+FADING = wn.ScheduledFlow(2, lambda t, r: (1 - t, 1))  # negative in time
+EVENLY = wn.integrate(
+    wn.ScheduledFlow(2, wn.Warmup(0.1, 0.1)),
+    PROBLEM,
+    X0,
+    1,
+    times=np.arange(1, 10) / 10,
+    form="weights",
+)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
         (lambda: wn.WeightNormFlow(2, constant), TypeError, "use ScheduledFlow"),
         (lambda: wn.ScheduledFlow(2, 0.3), TypeError, "use WeightNormFlow"),
         (lambda: wn.ScheduledFlow(2, lambda t, r: 0.3), TypeError, "must return two numbers"),
-        (lambda: wn.ScheduledFlow(2, lambda t, r: (-1, 1)), ValueError, r"eta_r of rates\(0, 1\)"),
+        (lambda: wn.ScheduledFlow(2, lambda t, r: (-1, 1)), ValueError, r"rates\(0, 1\) returns"),
+        (lambda: wn.ScheduledFlow(2, lambda t: (1, 1)), TypeError, r"rates\(0, 1\) fails"),
+        (lambda: wn.ScheduledFlow(2, lambda t, r: (1 / t, 1)), TypeError, r"rates\(0, 1\) fails"),
+        (lambda: wn.integrate(FADING, PROBLEM, X0, 9, form="weights"), ValueError, "not negative"),
+        (lambda: schedules.log_rho(EVENLY, np.ones(9)), ValueError, "that belong to these weights"),
         (lambda: wn.PowerFlow(2, 0), ValueError, "power must be positive"),
         (lambda: wn.Warmup(-1, 0.1), ValueError, "until must be nonnegative"),
         (lambda: wn.Warmup(np.inf, 0.1), ValueError, "until must be nonnegative and finite"),
@@ -135,6 +150,17 @@ def test_gauss_times_integrate_between_breaks():
     assert weights @ jump == pytest.approx(1 - np.exp(-0.3) + (8 - 0.027) / 3, rel=1e-13)
 
 
+def test_gauss_times_see_what_is_fast():
+    """Right after a break, and for a moment at any time."""
+    times, weights = schedules.gauss_times([0.3, 2.0])
+    fast = (times > 0.3) * np.exp(-np.abs(times - 0.3) / 1e-6)
+    assert weights @ fast == pytest.approx(1e-6, rel=1e-6)
+    for middle in 0.123, 1.234:
+        brief = 1 / (1 + ((times - middle) / 0.02) ** 2)
+        exact = 0.02 * (np.arctan((2 - middle) / 0.02) + np.arctan(middle / 0.02))
+        assert weights @ brief == pytest.approx(exact, rel=1e-6)
+
+
 @pytest.mark.parametrize("depth", [2, 3.5])
 def test_the_history_of_constant_rates_is_their_log_rho(depth):
     times, weights = schedules.gauss_times([3.0])
@@ -144,6 +170,9 @@ def test_the_history_of_constant_rates_is_their_log_rho(depth):
     assert schedules.log_rho(run, weights) == pytest.approx(expected, abs=1e-6)
     with pytest.raises(ValueError, match=r"recorded at the 3 times of gauss_times"):
         schedules.log_rho(run, weights[:3])
+    two = wn.descend(flow, PROBLEM, [X0, X0], 0.1, 10)
+    with pytest.raises(ValueError, match="run must follow one start, not 2"):
+        schedules.log_rho(two, np.ones(len(two.times) - 2))
     with pytest.raises(TypeError, match="one of a ScheduledFlow"):
         schedules.log_rho(wn.integrate(wn.PlainFlow(2), PROBLEM, X0, 1.0), weights)
 

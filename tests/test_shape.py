@@ -64,7 +64,8 @@ def test_a_start_that_is_too_long_has_no_bound():
     assert np.isnan(weighted_excess_bound(3, [1.0, 1.0], z))
     assert np.isnan(weighted_excess_bound(2, [1.0, 1.0], z))
     assert weighted_excess_bound(3, [1.0, 1.0], z, log_rho=20.0) < 0.01
-    assert np.isnan(small_ratio_excess_bound(wn.WeightNormFlow(3, 0.1), [1.0, 1.0], z))
+    assert np.isnan(small_ratio_excess_bound(wn.WeightNormFlow(3, 0.9), [1.2, 0.2], z))  # tau > 1
+    assert small_ratio_excess_bound(wn.WeightNormFlow(3, 0.9), [0.2, 1.2], z) > 0  # R0 > R*
     assert np.isnan(small_ratio_excess_bound(wn.WeightNormFlow(3, 2.0), [0.1, 0.1], z))
 
 
@@ -111,6 +112,12 @@ def test_weights_within_the_tolerance_change_nothing(signed):
 
 def test_a_tie_tolerates_nothing():
     assert tolerated_unevenness(wn.min_l1(wn.Problem([[1.0, 1.0]], [1.0]))) == 1.0
+
+
+@pytest.mark.parametrize("row", [[1.0, 1.0], [1.0, 1.0, 0.5]])
+def test_a_point_between_two_shortest_ones_tolerates_nothing(row):
+    z = np.array([0.5, 0.5, 0.0])[: len(row)]
+    assert tolerated_unevenness(wn.MinL1(wn.Problem([row], [1.0]), z, np.ones(1))) == 1.0
 
 
 def test_a_single_solution_tolerates_all():

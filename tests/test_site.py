@@ -269,21 +269,21 @@ def test_each_statement_shows_its_row_of_the_ledger(page, ledger):
             0.9,
             None,
             "✓ checked on 5 instances; its false twin refuted 1 time; worst value "
-            "90 % of its threshold",
+            "90\N{NO-BREAK SPACE}% of its threshold",
         ),
         (
             "fails",
             3.0,
             None,
             "✗ fails: checked on 5 instances; its false twin refuted 1 time; "
-            "worst value 300 % of its threshold",
+            "worst value 300\N{NO-BREAK SPACE}% of its threshold",
         ),
         (
             "undecided",
             -2.0,
             None,
             "? undecided: checked on 5 instances; its false twin refuted "
-            "1 time; worst value below 1 % of its threshold",
+            "1 time; worst value below 1\N{NO-BREAK SPACE}% of its threshold",
         ),
         (
             "fails",

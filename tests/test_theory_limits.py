@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import wnlib as wn
 from wnlib.flows import psi_of_log
@@ -35,6 +37,13 @@ def test_the_gap_is_a_mean_of_squares(depth):
     z, delta = np.array([1.0, 2.0, 3.0]), 1e-4
     gap = limits.relative_gap(depth, z, np.log(z) - delta)
     assert gap == pytest.approx(delta**2 / 2, rel=1e-3)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([2, 2.5, 3, 6]))
+def test_no_gap_is_negative(seed, depth):
+    """At the limit itself the divergence is rounding, of either sign."""
+    log_z = 2 * np.random.default_rng(seed).normal(size=6)
+    assert 0 <= limits.relative_gap(depth, np.exp(log_z), log_z) < 1e-12
 
 
 def test_far_away_the_gap_says_nothing():

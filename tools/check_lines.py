@@ -143,7 +143,8 @@ def share_of_threshold(parts):
         return "beyond its threshold"
     shares = [part["worst"] / part["threshold"] for part in parts if part["threshold"] > 0]
     share = max(shares, default=0)
-    return f"{'below 1' if share < 0.01 else f'{100 * share:.0f}'} % of its threshold"
+    percent = "below 1" if share < 0.01 else f"{100 * share:.0f}"
+    return f"{percent}\N{NO-BREAK SPACE}% of its threshold"
 
 
 def counted(count, noun):

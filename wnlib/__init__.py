@@ -28,7 +28,7 @@ from wnlib.roads._stalling import rules_out_stall, stalls
 from wnlib.roads.descend import descend
 from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
-from wnlib.theory import bounds, invariants, potentials, schedules
+from wnlib.theory import bounds, finite_steps, invariants, potentials, rates, schedules
 
 __version__ = "0.1.0"
 _FIGURES = ("plotting", "prose", "widgets")
@@ -46,12 +46,14 @@ __all__ = [
     "WeightNormFlow",
     "bounds",
     "descend",
+    "finite_steps",
     "initial_weights",
     "integrate",
     "invariants",
     "limit",
     "min_l1",
     "potentials",
+    "rates",
     "rules_out_stall",
     "schedules",
     "sparse_problem",

@@ -146,7 +146,8 @@ class Trajectory(Result):
         until each time, in the clock of the flow; at time 0 those of the start.
     clock_path : numpy.ndarray, shape (T,), or None
         What this clock shows: the integral of 1 for the plain flow, of
-        ``r^L e^{-omega (r^2 - r_0^2)}``, ``omega = (L - 2) / (2 ratio)``, for weight normalization.
+        ``r^L e^{-omega (r^2 - r_0^2)}``, ``omega = (L - 2) / (2 ratio)``, for weight normalization,
+        of ``(r (r_0 / r)^power)^{L-2}`` for a :class:`~wnlib.flows.PowerFlow`.
     gain, log_rho : numpy.ndarray, shape (n_weights,) or (starts, n_weights), and float or (starts,)
         What finite steps gain, where it was asked for: a run ends where the plain flow from
         ``(x_0 exp(-gain))^L / rho`` does (thm-effective-start, thm-wn-effective-start).
@@ -182,7 +183,22 @@ class Trajectory(Result):
         return np.asarray(self.problem.error(self.effective_path))
 
     @property
+    def misfit_path(self) -> Floats:
+        """Norms ``|A x^L - b|`` at the recorded times, shape (T,) or (T, starts)."""
+        return np.sqrt(2 * self.flow.depth * self.loss_path)
+
+    @property
     def loss_path(self) -> Floats:
         """Losses ``|A x^L - b|^2 / (2L)`` at the recorded times, shape (T,) or (T, starts)."""
         misfit = self.flow.misfit(self.problem, self.path)
         return np.vecdot(misfit, misfit) / (2 * self.flow.depth)
+
+
+def check_trajectory(run: Trajectory, name: str = "run") -> Trajectory:
+    """Raise ``TypeError`` unless ``run`` is a trajectory."""
+    if not isinstance(run, Trajectory):
+        raise TypeError(
+            f"{name} must be what integrate or descend return, a path; "
+            f"got an object of type {type(run).__name__}"
+        )
+    return run

@@ -69,11 +69,6 @@ def distance_to_end(instance, end):
     return relative(end.stacked - instance.run.stacked, instance.run.stacked)
 
 
-def misfits(run):
-    """Return ``|A x^L - b|`` along a run."""
-    return np.sqrt(2 * run.flow.depth * run.loss_path)
-
-
 def others(instance):
     """Return two solutions for the measurements that the run has reached, by linear programs."""
     N = instance.problem.n_weights

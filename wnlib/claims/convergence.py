@@ -12,7 +12,6 @@ from wnlib.claims.common import (
     disagrees,
     finished,
     headroom,
-    misfits,
     others,
     weight_norm,
     with_one_weight,
@@ -38,7 +37,7 @@ def _dichotomy(instance):
 def _criterion(run, steps=slice(None)):
     """Return 1 if "|e| > |b|" in some steps of a run differs from "the radius vanishes"."""
     norm = np.linalg.norm(run.problem.b)
-    above = misfits(run)[steps].min() > (1 - 1e-12) * norm  # in a stall |e| / |b| - 1 underflows
+    above = run.misfit_path[steps].min() > (1 - 1e-12) * norm  # in a stall |e| / |b| - 1 underflows
     vanishes = run.radius < 1e-3 * run.radius_path[0]
     return float(bool(above) != bool(vanishes))
 

@@ -179,6 +179,11 @@ def random_depth(rng):
     return float(rng.uniform(low, high))
 
 
+def log_ratios(depth):
+    """Return the range of ``log10`` of ratios: for depth > 2 plateaus are longer."""
+    return (-3 if depth == 2 else -1), 2
+
+
 def hard_instance(rng, *, weight_norm, signed=None, depth=None, size=(-3, 2)):
     """Draw an instance; what is not given is drawn too.
 
@@ -186,7 +191,7 @@ def hard_instance(rng, *, weight_norm, signed=None, depth=None, size=(-3, 2)):
     ----------
     rng : numpy.random.Generator
     weight_norm : bool
-        Its ratio is drawn in [1e-3, 1e2], for depth > 2, where plateaus are longer, in [0.1, 1e2].
+        Its ratio is drawn in the range of :func:`log_ratios`.
     signed : bool, optional
     depth : float, optional
         By :func:`random_depth`.
@@ -204,7 +209,7 @@ def hard_instance(rng, *, weight_norm, signed=None, depth=None, size=(-3, 2)):
     depth = random_depth(rng) if depth is None else float(depth)
     N = int(rng.integers(6, 13 if rng.random() < 0.9 else 31 if signed else 61))
     problem = random_problem(rng, kind, signed=signed, shape=(int(rng.integers(2, N // 2 + 1)), N))
-    log_ratio = rng.uniform(-3 if depth == 2 else -1, 2)
+    log_ratio = rng.uniform(*log_ratios(depth))
     flow = WeightNormFlow(depth, 10**log_ratio) if weight_norm else PlainFlow(depth)
     spread = 2.0 if rng.random() < 1 / 3 else 0.5
     shape = np.exp(rng.uniform(-spread, spread, problem.n_weights))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from wnlib.claims.instances import log_ratios
 from wnlib.flows import Flow
 from wnlib.ledger import Claim
 from wnlib.problems import Problem
@@ -77,8 +78,8 @@ def _flow(flow, rng, size, moving):
         gain = (flow.depth - 2) * np.exp(size * rng.normal())
         changed["depth"] = _kept(2 + gain, 2.05, 10.0, flow.depth)
     if "ratio" in moving and hasattr(flow, "ratio"):
-        low = 1e-3 if flow.depth == 2 else 0.1
-        changed["ratio"] = _kept(flow.ratio * np.exp(size * rng.normal()), low, 100.0, flow.ratio)
+        ends = (10.0**power for power in log_ratios(flow.depth))
+        changed["ratio"] = _kept(flow.ratio * np.exp(size * rng.normal()), *ends, flow.ratio)
     return dataclasses.replace(flow, **changed)
 
 

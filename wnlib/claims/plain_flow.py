@@ -15,7 +15,6 @@ from wnlib.claims.common import (
     drift,
     finished,
     misfit_at_start,
-    misfits,
     others,
     plain,
     plain_limit_part,
@@ -119,14 +118,14 @@ def _work(instance, rate):
 def _slowest(instance, factor):
     """Largest ``c_psi t |e|^2`` over a factor times the divergence that bounds it."""
     run = instance.run
-    slowest = np.max(run.times * misfits(run) ** 2)
+    slowest = np.max(run.times * run.misfit_path**2)
     return psi_rate(run.flow.depth) * slowest / (factor * _divergence_of_end(instance))
 
 
 def _fading(instance, power):
     """Return ``t |e|^power`` at the end of the run over its largest value on the way."""
     run = instance.run
-    product = run.times * misfits(run) ** power
+    product = run.times * run.misfit_path**power
     return product[-1] / product.max()
 
 

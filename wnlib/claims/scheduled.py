@@ -91,7 +91,7 @@ class Scheduled(Instance):
     def ratio_at_end(self):
         """``eta_r / eta_u`` at the end of the run."""
         eta_r, eta_u = self.flow.rates(self.run.times[-1], self.run.radius)
-        return eta_r / eta_u if eta_u else np.inf
+        return eta_r / eta_u
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,7 @@
 """Claims on rates that change in time."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import linprog
 
@@ -54,14 +56,19 @@ def _without_lengths(instance):
 
 def _moving_only(instance):
     """Integrate (r / ratio - 1 / r) r' over the times at which the length moves."""
-    moving = np.array([instance.flow.rates(t, 1.0)[0] > 0 for t in instance.quadrature[0]])
-    return schedules.log_rho(instance.run, instance.quadrature[1] * moving)
+
+    def while_moving(t, r):
+        eta_r, eta_u = instance.flow.rates(t, r)
+        return eta_r, eta_u if eta_r > 0 else 0.0
+
+    flow = replace(instance.flow, rates=while_moving)
+    return schedules.log_rho(replace(instance.run, flow=flow), instance.quadrature[1])
 
 
 def _with_last_ratio(instance):
     """Return what a constant ratio would give, that at the end."""
-    r, ratio = instance.run.radius_path, instance.ratio_at_end
-    return instance.flow.depth * ((r[-1] ** 2 - r[0] ** 2) / (2 * ratio) - np.log(r[-1] / r[0]))
+    r = instance.run.radius_path
+    return WeightNormFlow(instance.flow.depth, instance.ratio_at_end).log_rho(r[0], r[-1])
 
 
 def _off(instance, log_rho):

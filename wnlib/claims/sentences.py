@@ -23,10 +23,10 @@ SENTENCES = {
     r"$Q$ is the smallest $\ell_1$ norm and $\varepsilon$ is known at the start.",
     "prop-plain-best": r"The same with the best constants: for $L = 2$ the excess is at most "
     r"$w / \log(Q/\beta_1)$, and there are problems that come as near to it as one likes.",
-    "prop-plain-shape": r"As the scale $s$ of the start tends to 0, the limit minimizes "
-    r"$\sum \hat\beta_n^{-\gamma} z_n$, for $L = 2$ up to a constant over $\log\frac1s$; of many "
+    "prop-plain-shape": r"As the length $r_0$ of the start tends to 0, the limit minimizes "
+    r"$\sum z_n / v_{0,n}^{L-2}$, for $L = 2$ up to a constant over $\log\frac1{r_0}$; of many "
     r"minimizers it takes that of largest $\sum z_n^{2/L}$, for $L = 2$ of smallest "
-    r"$\sum z_n \log(z_n/\hat\beta_n)$.",
+    r"$\sum z_n \log(z_n/v_{0,n}^2)$.",
     "lem-constant-norm": r"$u'$ is orthogonal to $u$, so $\lVert u\rVert$ is constant.",
     "lem-rescaled-rate": r"A direction variable of norm $\lVert u\rVert$ moves like one of norm 1 "
     r"whose learning rate is divided by $\lVert u\rVert^2$.",
@@ -81,7 +81,7 @@ SENTENCES = {
     "prop-crossover": r"If some solution is as long as the start: as $\tilde\eta \to 0$, the "
     r"squared length of the limit tends to the larger one of $R_0$ and $R^*$. If $R_0 > R^*$, the "
     r"limit is the cheapest solution as long as the start.",
-    "prop-wn-shape": r"For $L > 2$, if $R_0 < R^*$ and $\tilde\eta \le R^*$, the weighted norm of "
+    "prop-wn-shape": r"For $L > 2$, if $\tau < 1$ and $\tilde\eta \le R^*$, the weighted norm of "
     r"the limit exceeds the smallest by a share of at most $(1 - \theta)\,\tau/(1 - \tau)$, with "
     r"$\tau$ exponentially small in $1/\tilde\eta$.",
     "prop-shape-threshold": r"The shortest solution minimizes all norms whose weights differ by "
@@ -98,7 +98,7 @@ SENTENCES = {
     r"it is above.",
     "prop-average": r"The correlations of the average of $\tilde x$ in the flow's clock are a "
     r"penalty minus a slack, at all times; for $L = 2$ the penalty is their soft maximum.",
-    "cor-lasso-gap": r"These correlations are feasible for the dual of the LASSO, for $L = 2$ at a "
+    "cor-lasso-gap": r"These correlations are feasible for the dual of the Lasso, for $L = 2$ at a "
     r"penalty that exceeds the soft maximum by a bounded share; the duality gap of the average is "
     r"bounded by what it remembers of its start.",
 }

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import linprog
 
-from wnlib.claims.common import arrives, misfits
+from wnlib.claims.common import arrives
 from wnlib.claims.instances import Instance, random_depth, random_problem
 from wnlib.flows import PlainFlow, WeightNormFlow, psi_rate
 from wnlib.problems import Problem
@@ -107,18 +107,22 @@ def share_of_fall(instance, factor):
     else:
         psi = -np.exp(np.minimum((2 - L) * run.log_path, EXPONENTS)) * unit[:, None]
     columns = np.linalg.norm(run.problem.network_matrix, axis=0)
-    spent = psi_rate(L) * columns * run.integral(clock * misfits(run))[1:, None]
+    spent = psi_rate(L) * columns * run.integral(clock * run.misfit_path)[1:, None]
     fall = psi[0] - psi[2::2]
     error = 1e-6 * (1.0 if L == 2 else np.abs(psi[2::2]))  # of the integration, with a margin
     return np.max((fall - error) / (factor * spent))
 
 
+def power_from(run, first):
+    """Exponent p of the decay t^-p of the residual from a recorded time, given by its index."""
+    e, t = run.misfit_path, run.times
+    return np.log(e[first] / e[-1]) / np.log(t[-1] / t[first])
+
+
 def power_of_decay(instance):
-    """Exponent p of the decay t^-p of the residual over its last decade."""
-    run = instance.run
-    e, late = misfits(run), run.times > 0
-    first = np.argmax(late & (e < 10 * e[-1]))
-    return np.log(e[first] / e[-1]) / np.log(run.times[-1] / run.times[first])
+    """Exponent of the decay over the last decade of the residual."""
+    e = instance.run.misfit_path
+    return power_from(instance.run, np.argmax((instance.run.times > 0) & (e < 10 * e[-1])))
 
 
 def far_ahead(instance):
@@ -265,16 +269,14 @@ def is_exponential(instance):
 
 def off_power(instance, depth):
     """Distance of the exponent over the last two decades of time from that of a depth."""
-    e, t, first = misfits(instance.run), instance.run.times, far_ahead(instance)
-    p = np.log(e[first] / e[-1]) / np.log(t[-1] / t[first])
-    return abs(p - rates.decay_power(depth))
+    return abs(power_from(instance.run, far_ahead(instance)) - rates.decay_power(depth))
 
 
 def off_constant(instance, radius):
     """Relative distance of ``|e| t^p`` at the end from the constant of the power law."""
     run, flow = instance.run, instance.flow
     constant = rates.power_law_constant(flow, instance.problem, radius)
-    measured = misfits(run)[-1] * run.times[-1] ** rates.decay_power(flow.depth)
+    measured = run.misfit_path[-1] * run.times[-1] ** rates.decay_power(flow.depth)
     return abs(measured / constant - 1)
 
 
@@ -283,7 +285,7 @@ def changes_of(instance):
     p = rates.decay_power(instance.flow.depth)
     log_t = np.log(instance.run.times[1:])
     decades = log_t[-1] - np.log(10) * np.arange(3)
-    values = np.interp(decades, log_t, np.log(misfits(instance.run)[1:])) + p * decades
+    values = np.interp(decades, log_t, np.log(instance.run.misfit_path[1:])) + p * decades
     return -np.diff(values)
 
 
@@ -306,7 +308,7 @@ def catches_up(instance):
     of time, the law of the problem without it.
     """
     run, first = instance.run, far_ahead(instance)
-    e, logs = np.log(misfits(run)), instance.flow.depth * run.log_path
+    e, logs = np.log(run.misfit_path), instance.flow.depth * run.log_path
     fallen = (logs[first] - logs[-1])[~rates.largest_support(instance.problem)]
     return bool(fallen.min() < e[first] - e[-1] - BEHIND)
 

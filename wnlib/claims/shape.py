@@ -126,7 +126,7 @@ def _preference(instance, sign):
 
 
 def _small_ratio(rng):
-    """Draw a start of weight normalization, of depth > 2, that is shorter than where it ends."""
+    """Draw a start of weight normalization, of depth > 2, mostly shorter than where it ends."""
     if (kind := rng.random()) < 0.15:
         return _large_ratio(rng)
     if kind < 0.4:
@@ -134,6 +134,10 @@ def _small_ratio(rng):
     depth = float(rng.uniform(2.1, 5))
     drawn = hard_instance(rng, weight_norm=True, depth=depth)
     x0 = drawn.x0 ** (1 / (depth - 1))  # weights v^{-(L-2)} that a linear program can bear
+    if rng.random() < 0.2:  # as long as z*, or longer: then tau is below 1 for other reasons
+        return _with_small_ratio(
+            replace(drawn, x0=x0), rng.uniform(1.02, 1.3), rng.uniform(0.05, 0.6)
+        )
     return _with_small_ratio(replace(drawn, x0=x0), rng.uniform(0.05, 0.9), rng.uniform(0.1, 12))
 
 
@@ -160,10 +164,10 @@ def _large_ratio(rng):
 
 
 def _with_small_ratio(drawn, share, exponent):
-    """Return the instance with ``R0 = share R*`` and a ratio: ``omega (R* - R0) = exponent``."""
+    """Return the instance with ``R0 = share R*`` and ``omega |R* - R0| = exponent``."""
     L, x0 = drawn.flow.depth, drawn.x0
     R = squared_radius(shortest(drawn.problem, shape_weights(drawn)), L)
-    ratio = min((L - 2) * (1 - share) * R / (2 * exponent), R)
+    ratio = min((L - 2) * abs(1 - share) * R / (2 * exponent), R)
     x0 = x0 * np.sqrt(share * R / np.sum(x0**2))
     return replace(drawn, flow=WeightNormFlow(L, ratio), x0=x0)
 
@@ -179,9 +183,7 @@ def _over_small_ratio(instance, weights, factor=1.0):
 def _over_any_ratio(instance):
     """Return the excess over the bound, this taken for ratios above R*, too."""
     flow, r0, z = instance.flow, np.linalg.norm(instance.x0), _goal(instance)
-    if not r0**2 < (R := squared_radius(z, flow.depth)):
-        return None
-    log_rho = float(flow.log_rho(r0, np.sqrt(R)))
+    log_rho = float(flow.log_rho(r0, np.sqrt(squared_radius(z, flow.depth))))
     allowed = theory_shape.weighted_excess_bound(flow.depth, instance.x0, z, log_rho)
     return (_excess(instance, shape_weights(instance)) - VISIBLE) / allowed if allowed > 0 else None
 
@@ -204,9 +206,8 @@ def _tolerated(rng):
     signal *= rng.uniform(0.5, 2, N)
     problem = Problem(A, A @ signal, signal, bool(rng.random() < 0.3))
     depth, best = float(rng.uniform(2.3, 5)), min_l1(problem)
-    H = l1_shape.tolerated_unevenness(best)
     delta = np.array(_worst(best)) if rng.random() < 0.7 else rng.uniform(-1, 1, problem.n_weights)
-    x0 = _start_of(depth, 1 + 0.9 * min((H - 1) / (H + 1), 0.99) * delta)
+    x0 = _start_of(depth, 1 + 0.9 * min(_tolerance(best), 0.99) * delta)
     return Instance(PlainFlow(depth), problem, x0)
 
 
@@ -234,15 +235,15 @@ def _spread(weights):
     return np.ptp(weights) / 2 / middle, weights / middle
 
 
-def _tolerance(instance):
-    H = l1_shape.tolerated_unevenness(instance.min_l1)
+def _tolerance(found):
+    H = l1_shape.tolerated_unevenness(found)
     return (H - 1) / (H + 1) if np.isfinite(H) else 1.0
 
 
 def _is_tolerated(instance):
     """Tell whether the unevenness is below the tolerance, by some margin, and both are seen."""
     eps = _spread(shape_weights(instance))[0]
-    return 1e-3 < eps < 0.95 * _tolerance(instance)
+    return 1e-3 < eps < 0.95 * _tolerance(instance.min_l1)
 
 
 def _scaled(instance, factor):
@@ -275,12 +276,12 @@ def _is_full(instance):
 
 def _is_finite(instance):
     """Tell whether the tolerance is neither none nor nearly all."""
-    return 1e-3 < _tolerance(instance) < 0.9
+    return 1e-3 < _tolerance(instance.min_l1) < 0.9
 
 
 def _beyond(instance, factor):
     """Norm of another solution over that of the shortest, at a factor times the tolerance."""
-    best, eps = instance.min_l1, _tolerance(instance)
+    best, eps = instance.min_l1, _tolerance(instance.min_l1)
     weights = 1 + factor * eps * _worst(best)
     return weights @ shortest(instance.problem, weights) / (weights @ instance.stacked_min_l1)
 
@@ -354,7 +355,7 @@ CLAIMS = (
     Claim(
         label="prop-wn-shape",
         statement="For L > 2 the limit of weight normalization is at least as long as z*, of "
-        "smallest W, and if R0 < R* and the ratio is at most R*, the relative excess of its W is "
+        "smallest W, and if tau < 1 and the ratio is at most R*, the relative excess of its W is "
         "at most (1 - theta) tau / (1 - tau), tau = (R*^{L/2} / W*)^gamma "
         "e^{-omega (R* - R0)}.",
         sample=_small_ratio,

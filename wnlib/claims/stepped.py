@@ -151,15 +151,20 @@ def gain_with_zero(share):
     return measure
 
 
+def shrinkage(instance, x, step):
+    """Return ``y = step h x^{L-2}``: a plain step multiplies the weights by ``1 - y``."""
+    h = instance.flow.misfit(instance.problem, x) @ instance.problem.network_matrix
+    return step * h * x ** (instance.flow.depth - 2)
+
+
 def walk(instance, sizes):
     """Take plain steps of these sizes; return the instance there, and the logs of its start.
 
     For depth 2 also through zero, with ``|1 - y|`` in place of ``1 - y``; above, None of it there.
     """
-    flow, problem, x, p = instance.flow, instance.problem, instance.x0, instance.flow.depth - 2
-    total = 0.0
+    x, p, total = instance.x0, instance.flow.depth - 2, 0.0
     for size in sizes:
-        y = size * (flow.misfit(problem, x) @ problem.network_matrix) * x**p
+        y = shrinkage(instance, x, size)
         if (y < 1).all():
             total = total + step_gain(y, p) / x**p
         elif p > 0:
@@ -178,7 +183,7 @@ def walk(instance, sizes):
 def varied(instance, *, evened=False):
     """Distance after steps of varying sizes; or with the start of steps of their mean size."""
     sizes = instance.share * instance.largest * VARYING
-    taken, of_start = (walk(instance, each) for each in (sizes, np.full(300, sizes.mean())))
+    taken, of_start = (walk(instance, each) for each in (sizes, np.full_like(sizes, sizes.mean())))
     if taken is None or of_start is None:
         return None
     return taken[0].distance(of_start[1] if evened else taken[1])
@@ -187,7 +192,7 @@ def varied(instance, *, evened=False):
 def through_zero(instance):
     """Walk on after a step that carries a weight through zero; None if no weight shrinks."""
     x = 3 * instance.x0
-    h = instance.flow.misfit(instance.problem, x) @ instance.problem.network_matrix
+    h = shrinkage(instance, x, 1.0)  # for depth 2
     if h.max() <= 0:
         return None
     steps = np.append(CROSSING / h.max(), np.full(30, 0.05 / np.abs(h).max()))
@@ -211,10 +216,9 @@ def enlarged(instance):
 
 def with_gain_of_depth_two(instance):
     """Return the logs of the start if the gain were summed by the formula of depth 2."""
-    flow, problem, x = instance.flow, instance.problem, instance.x0
-    step, total = instance.share * instance.largest, 0.0
+    x, step, total = instance.x0, instance.share * instance.largest, 0.0
     for _ in range(instance.run.n_steps):
-        y = step * (flow.misfit(problem, x) @ problem.network_matrix) * x ** (flow.depth - 2)
+        y = shrinkage(instance, x, step)
         x, total = x * (1 - y), total + step_gain(y, 0.0)
     return np.log(instance.x0) - total
 

@@ -63,20 +63,21 @@ def sound(runs: Sequence[Trajectory]) -> list[Trajectory]:
 
 
 def draw_ends(ax: Axes, problem: Problem, runs: Sequence[Trajectory]) -> Axes:
-    """Draw where runs end on the segment of solutions, and the limits from their effective starts.
+    """Draw where runs end, in two entries, and the limits from their effective starts.
 
     The plain flow's limit from the true start is a square.
     """
-    ax.plot(*solutions(problem, np.array([0.0, 1.0])).T, color=GREY, lw=5, alpha=0.4)
+    if problem.A.shape == (1, 2):
+        ax.plot(*solutions(problem, np.array([0.0, 1.0])).T, color=GREY, lw=5, alpha=0.4)
     for run in runs:
         log_start = effective_start(run)
-        ax.plot(*run.effective, "o", color=BLUE, ms=11, mfc="none", label="steps end")
+        ax.plot(*run.effective[:2], "o", color=BLUE, ms=11, mfc="none", label="steps end")
         predicted = plain_end(run.flow.depth, problem, log_start)
-        ax.plot(*predicted, "+", color=VERMILLION, ms=11, mew=2, label="from effective start")
+        ax.plot(*predicted[:2], "+", color=VERMILLION, ms=11, mew=2, label="from effective start")
         flow = limit(run.flow, problem, run.initial)
-        ax.plot(*flow.effective, "s", color=BLACK, ms=7, label="flow ends")
+        ax.plot(*flow.effective[:2], "s", color=BLACK, ms=7, label="flow ends")
     if runs:  # what lies around the ends
-        points = np.array([run.effective for run in runs] + [flow.effective])
+        points = np.array([run.effective for run in runs] + [flow.effective])[:, :2]
         low, high = points.min(axis=0), points.max(axis=0)
         margin = 0.4 * (high - low) + 1e-3
         (left, bottom), (right, top) = low - margin, high + 1.5 * margin
@@ -88,10 +89,10 @@ def draw_ends(ax: Axes, problem: Problem, runs: Sequence[Trajectory]) -> Axes:
 
 
 def draw_starts(ax: Axes, runs: Sequence[Trajectory]) -> Axes:
-    """Draw the true start of two weights and the effective ones, larger steps further away."""
+    """Draw two entries of the true start and of the effective ones."""
     if runs:
-        ax.plot(*runs[0].initial, "s", color=BLACK, ms=7, label="true start")
-        points = np.exp([effective_start(run) for run in runs])
+        ax.plot(*runs[0].initial[:2], "s", color=BLACK, ms=7, label="true start")
+        points = np.exp([effective_start(run)[:2] for run in runs])
         ax.plot(*points.T, "+-", color=VERMILLION, lw=1, ms=11, mew=2, label="effective starts")
         for run, point in zip(runs, points, strict=True):
             ax.annotate(
@@ -102,8 +103,9 @@ def draw_starts(ax: Axes, runs: Sequence[Trajectory]) -> Axes:
     ax.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     ax.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     for axis, low, high in ((ax.xaxis, *ax.get_xlim()), (ax.yaxis, *ax.get_ylim())):
-        ticks = np.geomspace(low, high, 4)[1:3]
-        axis.set_ticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        if high < 10 * low:  # at most one power of ten to label: round numbers in its place
+            axis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
+            axis.set_major_formatter("{x:g}")
     ax.legend(loc="upper left", fontsize=10)
     return ax
 
@@ -290,17 +292,20 @@ def _page(
     with mpl.rc_context(STYLE | {"figure.figsize": (5, 4.2)}):
         figure = Figure(layout="constrained")
         ax = figure.subplots()
-        ax.plot(*solutions(problem, np.array([0.0, 1.0])).T, color=GREY, lw=5, alpha=0.4)
-        ax.plot(*run.effective_path.T, ".-", color=BLUE, lw=1, label=f"steps: {run.status}")
-        ax.plot(*np.square(x0) if flow.depth == 2 else x0**flow.depth, "s", color=BLACK)
-        says = f"With step {step:.3g} the run is {run.status} after {run.n_steps} steps"
+        if problem.A.shape == (1, 2):
+            ax.plot(*solutions(problem, np.array([0.0, 1.0])).T, color=GREY, lw=5, alpha=0.4)
+        how = str(run.status).replace("_", " ")
+        ax.plot(*run.effective_path[:, :2].T, ".-", color=BLUE, lw=1, label=f"steps: {how}")
+        ax.plot(*x0[:2] ** flow.depth, "s", color=BLACK)
+        says = f"With step {step:.3g} the run is {how} after {run.n_steps} steps"
         if sound([run]):
             start = np.exp(effective_start(run))
-            ax.plot(*start**flow.depth, "+", color=VERMILLION, mew=2, ms=11, label="eff. start")
+            here = start[:2] ** flow.depth
+            ax.plot(*here, "+", color=VERMILLION, mew=2, ms=11, label="eff. start")
             end = limit(flow, problem, x0).effective
-            ax.plot(*end, "s", color=BLACK, mfc="white", label="end of the flow")
+            ax.plot(*end[:2], "s", color=BLACK, mfc="white", label="end of the flow")
             predicted = plain_end(flow.depth, problem, np.log(start))
-            ax.plot(*predicted, "+", color=VERMILLION, mew=2, ms=11)
+            ax.plot(*predicted[:2], "+", color=VERMILLION, mew=2, ms=11)
             shrunk = ", ".join(f"{factor:.3f}" for factor in start / x0)
             says += f"; its effective start is the true one times {shrunk}"
         ax.set(xlabel="$z_1$", ylabel="$z_2$", title=f"step {step:.3g}")

@@ -219,8 +219,9 @@ def _page(path: LassoPath, k: int, high: float) -> tuple[Figure, str]:
     """Draw one page of the explorer; return it with its text."""
     off = [path.distance(name)[k] for name in ("average", "iterate")]
     text = (
-        f"time {path.times[k]:.3g}, penalty {path.strength[k]:.3g}: gap {path.share[k]:.1%} of "
-        f"what is paid;\ndistance from the Lasso point: average {off[0]:.1%}, iterate {off[1]:.0%}"
+        f"time {path.times[k]:.0f}, penalty {path.strength[k]:.3g}: gap "
+        f"{100 * path.share[k]:.2g}% of what is paid;\n"
+        f"distance from the Lasso point: average {off[0]:.1%}, iterate {off[1]:.0%}"
     )
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6, 3.6))

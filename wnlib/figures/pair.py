@@ -61,7 +61,7 @@ def _level_sets(
         unit = float(x0 @ x0)
         return np.array([divergence(flow, z, np.log(x0), unit=unit) for z in points])
 
-    times = np.geomspace(1e-6 * t_end, t_end, 150)
+    times = np.geomspace(1e-9 * t_end, t_end, 300)
     run = integrate(flow, problem, x0, t_end, times=times, form="weights", residual_tol=1e-9)
     path, line = run.path**flow.depth, solutions(problem, np.linspace(0, 1, 401))
     reach = 1.15 * np.nanmax([*line[[0, -1]], path.max(axis=0)], axis=0)

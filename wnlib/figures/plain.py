@@ -167,7 +167,7 @@ def _corners(problem: Problem, depths: Sequence[float], scale: float) -> tuple[F
             for place, norm in zip(PLACE, np.abs(problem.b / problem.A[0]), strict=True):
                 away = {"xytext": (0, 16 if place[1] else -16), "textcoords": "offset points"}
                 ax.annotate(f"{norm / best:.3g}", place, ha="center", va="center", **away)
-            ax.set(xlim=(-0.1, 1.1), ylim=(-0.2, 1.05), aspect="equal", title=f"L = {depth:g}")
+            ax.set(xlim=(-0.1, 1.1), ylim=(-0.2, 1.05), aspect="equal", title=f"$L = {depth:g}$")
             ax.set_axis_off()
             near = [int((share[arrived, n] > 0.9).sum()) for n in range(3)]
             said.append(f"at depth {depth:g} {near[0]}, {near[1]} and {near[2]}")

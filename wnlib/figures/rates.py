@@ -20,14 +20,9 @@ FLOOR = 1e-18  # losses below are rounding
 RTOL = 1e-7  # of an integration whose end is drawn
 
 
-def misfits(run: Trajectory) -> Floats:
-    """Return ``|A x^L - b|`` along a run, shape (T,)."""
-    return np.sqrt(2 * run.flow.depth * run.loss_path)
-
-
 def powers(run: Trajectory) -> Floats:
     """Return the exponents of the decay of ``|e|`` between recorded times after 0, (T - 2,)."""
-    return -np.diff(np.log(misfits(run)[1:])) / np.diff(np.log(run.times[1:]))
+    return -np.diff(np.log(run.misfit_path[1:])) / np.diff(np.log(run.times[1:]))
 
 
 def draw_decays(ax: Axes, runs: dict[str, Sequence[Trajectory]]) -> Axes:
@@ -53,11 +48,11 @@ def draw_power_law(
         run = integrate(flow, problem, x0, t_end, times=times, rtol=RTOL)
         look = plotting.flow_style(flow)
         label = str(look["label"]).split(",")[0]
-        ax.loglog(run.times[1:], misfits(run)[1:], color=look["color"], label=label)
+        ax.loglog(run.times[1:], run.misfit_path[1:], color=look["color"], label=label)
         if (radius := float(run.radius)) > 0:
             law = power_law_constant(flow, problem, radius) * times ** -decay_power(depth)
             ax.loglog(times, law, "--", color=plotting.BLACK, lw=1.0, zorder=3)
-            quotients.append(float(misfits(run)[-1] / law[-1]))
+            quotients.append(float(run.misfit_path[-1] / law[-1]))
     ax.set(xlabel="time $t$", ylabel=r"$\Vert e\Vert$", ylim=(1e-13, 10))
     ax.legend(loc="lower left")
     return quotients

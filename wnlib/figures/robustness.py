@@ -169,7 +169,7 @@ def draw_crossover(ax: Axes, found: Sequence[Crossover], depth: float) -> Axes:
     reach = np.array([0.0, 1.0, max((one.shares.max() for one in found), default=2.0)])
     ax.plot(reach, np.maximum(1, reach), color=BLACK, lw=1)
     ax.axvline(1, color="#666666", ls="--", lw=1)
-    ax.set(title=f"$L = {depth:g}$", xlabel="$R_0/R^*$", xlim=reach[[0, -1]])
+    ax.set(title=f"$L = {depth:g}$", xlabel="$R_0/R^*$", xlim=(0, 1.05 * reach[-1]))
     return ax
 
 
@@ -202,7 +202,7 @@ def over_segment(R0: float, ratios: Sequence[float] = (1.0, 0.1, 0.01)) -> tuple
         ax.plot(1 + share, height, color=color, label=rf"$\tilde\eta$ = {ratio:g}")
         ax.plot(ends[-1], 0, "o", color=color, ms=8, clip_on=False, zorder=3)
     if 1 <= R0 <= 2:
-        ax.axvline(R0, color="#666666", ls="--", lw=1)
+        ax.axvline(R0, ymax=0.7, color="#666666", ls="--", lw=1)  # up to the legend
     ax.set(xlabel=r"norm $\Vert z\Vert_1$ of the solution", ylabel="height, scaled", xlim=(1, 2))
     ax.legend(loc="upper center")
     norms = ", ".join(f"{end:.2f} for {ratio:g}" for end, ratio in zip(ends, ratios, strict=True))

@@ -67,9 +67,7 @@ def warmed_up(
 def draw_warm_ups(ax: Axes, problem: Problem, runs: Sequence[tuple[Trajectory, str]]) -> Axes:
     """Draw paths of two weights with their names, over the solutions of one measurement."""
     reach = 1.08 * max(1.2, *(run.path.max() for run, _ in runs))
-    x, y = np.meshgrid(np.linspace(0, reach, 200), np.linspace(0, reach, 200))
-    product = problem.A[0, 0] * x**2 + problem.A[0, 1] * y**2
-    ax.contour(x, y, product, levels=[problem.b[0]], colors=[GREY], linewidths=6, alpha=0.5)
+    _draw_solutions(ax, problem, 2, reach)
     for (run, name), (color, look, mark) in zip(runs, LOOKS, strict=False):
         ax.plot(*run.path.T, look, color=color, label=name)
         ax.plot(*run.weights, mark, color=color, ms=9, clip_on=False, zorder=3)
@@ -77,6 +75,13 @@ def draw_warm_ups(ax: Axes, problem: Problem, runs: Sequence[tuple[Trajectory, s
     ax.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(0, reach), ylim=(0, reach), aspect="equal")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
     return ax
+
+
+def _draw_solutions(ax: Axes, problem: Problem, depth: float, reach: float) -> None:
+    """Draw the weights up to ``reach`` that solve one measurement of two."""
+    x, y = np.meshgrid(grid := np.linspace(0, reach, 200), grid)
+    product = problem.A[0, 0] * x**depth + problem.A[0, 1] * y**depth
+    ax.contour(x, y, product, levels=[problem.b[0]], colors=[GREY], linewidths=6, alpha=0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,20 +183,18 @@ def _power_picture(problem: Problem, x0: Floats, flow: PowerFlow) -> tuple[Figur
     figure = Figure(figsize=(5, 4.4), layout="constrained")
     ax = figure.subplots()
     reach = 1.08 * max(1.0, run.path.max())
-    grid = np.linspace(0, reach, 200)
-    x, y = np.meshgrid(grid, grid)
-    product = problem.A[0, 0] * x**flow.depth + problem.A[0, 1] * y**flow.depth
-    ax.contour(x, y, product, levels=[problem.b[0]], colors=[GREY], linewidths=6, alpha=0.5)
+    _draw_solutions(ax, problem, flow.depth, reach)
     ax.plot(*run.path.T, color=BLUE)
     ax.plot(*x0, "o", color=BLACK, ms=8)
     ax.plot(*end.weights, "o", color=BLUE, ms=10, clip_on=False)
     shrunk = (x0 @ x0) / end.radius**2
     acts = np.sqrt(shrunk**flow.power) * end.radius / np.linalg.norm(x0) * x0
-    ax.plot(*acts, "o", mfc="none", color=BLUE, ms=10, label="acts like this")
+    ax.plot(*acts, "o", mfc="none", color=BLUE, ms=10, clip_on=False, label="acts like this")
     ax.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(0, reach), ylim=(0, reach), aspect="equal")
     ax.legend(loc="upper left")
     z = end.effective
-    ax.set_title(f"c = {flow.power:.3g}: ends at ({z[0]:.4f}, {z[1]:.4f})")
+    x = end.weights
+    ax.set_title(f"$c = {flow.power:.3g}$: end at x = ({x[0]:.3f}, {x[1]:.3f})")
     alt = (
         f"Path of two weights for the power {flow.power:.3g}, from a start near the origin to the "
         f"solution ({z[0]:.4f}, {z[1]:.4f}); it acts like a start of "

@@ -182,7 +182,7 @@ def two_columns(cost: float, depths: Sequence[float], n_points: int = 60) -> tup
         turns.append(1 / (1 + cost ** (-2 / depth)))  # where <A^T b, v_0^L> changes its sign
         ax.axvline(turns[-1], color=BLACK, ls="--", lw=1)
         ax.set(title=f"$L = {depth:g}$", xlim=(0, 1), ylim=(1e-3, 10), xlabel="$v_{0,1}^2$")
-        ax.set_xticks([0, 0.5, 1])
+        ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes[0].set_ylabel(r"$R_0/\tilde\eta$")
     ends = ", ".join(f"{turn:.2f} for depth {L:g}" for L, turn in zip(depths, turns, strict=True))
     return figure, f"Starts stall in the lower left corner, which ends at {ends}."
@@ -256,4 +256,5 @@ def draw_slanted(ax: Axes, slants: Floats, heights: Floats, stalled: Bools, dept
     grid = np.linspace(-0.95, -1e-3, 300)
     ax.semilogy(grid, parabola(grid, depth), "--", color=BLACK, lw=1.5, label="parabola")
     ax.set(title=f"$L = {depth:g}$", xlabel="slant", xlim=(-1, 1), ylim=(2e-3, 5))
+    ax.xaxis.set_major_formatter("{x:g}")  # short: the panels stand close
     return ax

@@ -11,6 +11,7 @@ import base64
 import io
 import re
 from collections.abc import Sequence
+from html import escape
 from itertools import pairwise, product
 from typing import Any
 
@@ -70,7 +71,20 @@ def recovery_explorer(
     return RecoveryExplorer(problem, scales, ratios, first, count("seed", seed, minimum=0), depth)
 
 
-class RecoveryExplorer(ipw.VBox):
+class Explorer(ipw.VBox):
+    """Sliders above pages, of which :attr:`first` is seen at the beginning."""
+
+    first: ipw.HTML
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the first picture, for places that show notebooks but no widgets."""
+        return super()._repr_mimebundle_(**kwargs) | {
+            "text/plain": type(self).__name__,
+            "image/png": re.findall('base64,(.*)"', self.first.value)[0],
+        }
+
+
+class RecoveryExplorer(Explorer):
     """Sliders above a picture; made by :func:`recovery_explorer`."""
 
     def __init__(
@@ -120,21 +134,10 @@ class RecoveryExplorer(ipw.VBox):
         )
         seen = re.sub(r" ([=×]) ", r"&nbsp;\1&nbsp;", numbers[0].upper() + numbers[1:])
         alt = f"Recovered and true signal for α = {scale:.3g}, η̃ = {ratio:.3g}: {numbers}."
-        data = base64.b64encode(png(plain, normalized)).decode()
-        return (
-            f'<div style="line-height: 1.4">{seen}</div>'
-            f'<img alt="{alt}" style="width: 100%" src="data:image/png;base64,{data}">'
-        )
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the first picture, for places that show notebooks but no widgets."""
-        return super()._repr_mimebundle_(**kwargs) | {
-            "text/plain": "RecoveryExplorer",
-            "image/png": re.findall('base64,(.*)"', self.first.value)[0],
-        }
+        return f'<div style="line-height: 1.4">{seen}</div>' + image(png(plain, normalized), alt)
 
 
-class Flipbook(ipw.VBox):
+class Flipbook(Explorer):
     """Sliders above pictures drawn in advance; on a page and in a notebook alike.
 
     Parameters
@@ -162,16 +165,9 @@ class Flipbook(ipw.VBox):
         pages = []
         for chosen, (figure, text) in zip(values, pictures, strict=True):
             where = ", ".join(map(" = ".join, zip(names, chosen, strict=True)))
-            pages.append(ipw.HTML(as_html(figure, f"{where}: {text}"), layout=WIDE))
+            pages.append(ipw.HTML(image(compressed(figure), f"{where}: {text}"), layout=WIDE))
         shown, self.links, self.first = bound(sliders, pages)
         super().__init__([*sliders, shown])
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the first picture, for places that show notebooks but no widgets."""
-        return super()._repr_mimebundle_(**kwargs) | {
-            "text/plain": "Flipbook",
-            "image/png": re.findall('base64,(.*)"', self.first.value)[0],
-        }
 
 
 def bound(
@@ -258,10 +254,10 @@ def png(plain: Result, normalized: Result) -> bytes:
         return compressed(figure)
 
 
-def as_html(figure: Figure, alt: str) -> str:
-    """Return a figure as an image of a page, with the text that stands for it."""
-    data = base64.b64encode(compressed(figure)).decode()
-    return f'<img alt="{alt}" style="width: 100%" src="data:image/png;base64,{data}">'
+def image(file: bytes, alt: str) -> str:
+    """Return a PNG file as an image of a page, with the text that stands for it."""
+    data = base64.b64encode(file).decode()
+    return f'<img alt="{escape(alt)}" style="width: 100%" src="data:image/png;base64,{data}">'
 
 
 def compressed(figure: Figure) -> bytes:

@@ -276,7 +276,7 @@ def check_flow(flow: Flow) -> Flow:
     """Raise ``TypeError`` unless ``flow`` is a flow."""
     if not isinstance(flow, Flow):
         raise TypeError(
-            "flow must be PlainFlow(depth) or WeightNormFlow(depth, ratio); "
+            "flow must be PlainFlow(depth), WeightNormFlow(depth, ratio) or another Flow, made; "
             f"got an object of type {type(flow).__name__}"
         )
     return flow

@@ -47,8 +47,9 @@ class ScheduledFlow(Flow):
     depth : float
         ``2 <= L <= 100``.
     rates : callable
-        ``rates(t, r)`` returns ``(eta_r, eta_u)``, neither negative; :class:`Warmup` is one. To be
-        sent to other processes it must pickle, as a lambda does not.
+        ``rates(t, r)`` returns ``(eta_r, eta_u)``, finite and not negative, for all ``t >= 0`` and
+        ``r > 0``; ``ValueError`` where it does not. :class:`Warmup` is one. To be sent to other
+        processes it must pickle, as a lambda does not.
     """
 
     rates: Callable[[float, float], tuple[float, float]]
@@ -64,11 +65,12 @@ class ScheduledFlow(Flow):
                 "rates must be a function of (t, r) that returns (eta_r, eta_u); "
                 f"got {self.rates!r}. For a constant ratio use WeightNormFlow(depth, ratio)"
             )
-        answer = self.rates(0.0, 1.0)
-        if np.shape(answer) != (2,):
-            raise TypeError(f"rates(t, r) must return two numbers, eta_r and eta_u; got {answer!r}")
-        for name, rate in zip(("eta_r", "eta_u"), answer, strict=True):
-            nonnegative(f"{name} of rates(0, 1)", rate)
+        try:
+            self.rates_at(0.0, 1.0)
+        except (TypeError, ArithmeticError) as error:
+            raise TypeError(
+                f"rates must be a function of (t, r); rates(0, 1) fails: {error}"
+            ) from error
 
     def state(self, x0: Floats) -> tuple[Any, ...]:
         """Return ``(t, r, u)`` with ``t = 0`` and ``|u| = 1``."""
@@ -77,9 +79,21 @@ class ScheduledFlow(Flow):
 
     def velocity(self, problem: Problem, t: float, r: float, u: Floats) -> tuple[Any, ...]:
         """Return ``(1, r', u')``: minus the gradient of the loss, times the rates."""
-        eta_r, eta_u = self.rates(t, r)
+        eta_r, eta_u = self.rates_at(t, r)
         dr, du = WeightNormFlow(self.depth, 1.0).velocity(problem, r, u)
         return 1.0, eta_r * dr, eta_u * du
+
+    def rates_at(self, t: float, r: float) -> tuple[float, float]:
+        """Return ``rates(t, r)``, checked; NaN at trial points of a solver that have no length."""
+        if not r > 0:
+            return np.nan, np.nan
+        answer = self.rates(t, r)
+        said = f"rates({t:g}, {r:g}) returns {answer!r}"
+        if np.shape(answer) != (2,):
+            raise TypeError(f"rates(t, r) must return two numbers, eta_r and eta_u; {said}")
+        if not all(0 <= rate < np.inf for rate in answer):
+            raise ValueError(f"rates must be finite and not negative; {said}")
+        return answer
 
     def weights(self, t: float, r: float, u: Floats) -> Floats:
         """Return ``x = r u / |u|``."""

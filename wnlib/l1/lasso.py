@@ -6,6 +6,8 @@ If the problem is signed, ``z`` holds both signs, one after the other, and ``A``
 ``[A, -A]``: with equal penalties that is the usual Lasso.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
@@ -47,7 +49,7 @@ def objective(problem: Problem, z: ArrayLike, penalty: ArrayLike) -> Values:
     -------
     float or numpy.ndarray, shape (...)
     """
-    z, penalty = _weights(problem, z), positive_entries("penalty", penalty, range(3))
+    z, penalty = _weights(problem, z), _penalties(problem, penalty, range(3))
     y = problem.b - z @ problem.network_matrix.T
     return np.vecdot(y, y) / 2 + np.sum(penalty * z, axis=-1)
 
@@ -70,9 +72,9 @@ def gap(problem: Problem, z: ArrayLike, penalty: ArrayLike) -> Values:
     float or numpy.ndarray, shape (...)
         Not negative; 0 only for a minimizer.
     """
-    z, penalty = _weights(problem, z), positive_entries("penalty", penalty, range(3))
+    z, penalty = _weights(problem, z), _penalties(problem, penalty, range(3))
     y, g = problem.b - z @ problem.network_matrix.T, correlations(problem, z)
-    s = np.minimum(1.0, 1 / np.max(g / penalty, axis=-1, initial=1.0))
+    s = 1 / np.max(g / penalty, axis=-1, initial=1.0)
     return (1 - s) ** 2 * np.vecdot(y, y) / 2 + np.sum(z * (penalty - s[..., None] * g), axis=-1)
 
 
@@ -96,8 +98,8 @@ def lasso(problem: Problem, penalty: ArrayLike) -> Floats:
         Positive effective weights, the two signs apart if the problem is signed.
     """
     A = check_problem(problem).network_matrix
-    h = A.T @ problem.b - positive_entries("penalty", penalty, (0, 1))
-    unit = np.linalg.norm(problem.b) or 1.0  # of h w, so that both rows count
+    h = A.T @ problem.b - _penalties(problem, penalty, (0, 1))
+    unit = np.linalg.norm(problem.b) or 1.0  # else 1 - h w is a rounding error where b is large
     w, _ = nnls(np.vstack([A, h / unit]), np.append(np.zeros(len(A)), 1.0))
     return unit * w / (1 - h @ w / unit)
 
@@ -105,3 +107,8 @@ def lasso(problem: Problem, penalty: ArrayLike) -> Floats:
 def _weights(problem: Problem, z: ArrayLike) -> Floats:
     z = nonnegative_entries("z", z, range(1, 4))
     return last_axis("z", z, check_problem(problem).n_weights, "weight")
+
+
+def _penalties(problem: Problem, penalty: ArrayLike, ndim: Sequence[int]) -> Floats:
+    penalty = positive_entries("penalty", penalty, ndim)
+    return last_axis("penalty", penalty, problem.n_weights, "weight") if penalty.ndim else penalty

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wnlib.l1.certificates import MinL1
+from wnlib.l1.certificates import ZERO, MinL1
 
 
 def tolerated_unevenness(found: MinL1) -> float:
@@ -26,10 +26,12 @@ def tolerated_unevenness(found: MinL1) -> float:
         At least 1: then nothing is tolerated, or nothing known; infinite where no weights matter.
     """
     strict, problem = found.strictest(), found.problem
-    A, on = problem.network_matrix, problem.split(found.z) > 1e-9 * np.abs(found.z).max()
+    A, on = problem.network_matrix, problem.split(found.z) > ZERO * np.abs(found.z).max()
     slack = 1 - A[:, ~on].T @ strict.dual
-    if np.linalg.matrix_rank(A[:, on]) < on.sum() or not slack.size:
-        return 1.0 if slack.size else np.inf
+    if np.linalg.matrix_rank(A[:, on]) < on.sum():
+        return 1.0
+    if not slack.size:
+        return np.inf
     reach = np.abs(np.linalg.lstsq(A[:, on], A[:, ~on])[0]).sum(axis=0)
     eps = max(float(np.min(slack / (1 + reach))), 0.0)
     return (1 + eps) / (1 - eps) if eps < 1 else np.inf

@@ -15,19 +15,16 @@ SERIES = 0.1  # below it (p + 2) |y|, each term of the series is less than 1/20 
 def step_gain(y: Floats, power: float) -> Floats:
     r"""Return ``g(y) = ((1 - y)^{-p} - 1) / p - y``, which is ``-log(1 - y) - y`` for ``p = 0``.
 
-    Not negative for ``y < 1``, and NaN or infinite beyond. As written it cancels for small ``y``;
-    there its power series is summed, ``(p+1)/2 y^2 + (p+1)(p+2)/6 y^3 + ...``, until the terms
-    are rounding.
+    Not negative for ``y < 1``, and NaN or infinite beyond, with NumPy's warnings. As written it
+    cancels for small ``y``; there its power series is summed,
+    ``(p+1)/2 y^2 + (p+1)(p+2)/6 y^3 + ...``, until the terms are rounding.
     """
-    largest = (power + 2) * np.abs(y).max(initial=0.0)
-    if not largest < SERIES:
-        with np.errstate(all="ignore"):  # a weight that crosses zero is named by others
-            log_growth = -np.log1p(-y)
-            growth = np.expm1(power * log_growth) / power if power > 0 else log_growth
-            far = growth - y
-        small = (power + 2) * np.abs(y) < SERIES
-        return np.where(small, _series(np.where(small, y, 0.0), power, SERIES), far)
-    return _series(y, power, largest)
+    sizes = (power + 2) * np.abs(y)
+    if (largest := sizes.max(initial=0.0)) < SERIES:  # as in most steps: a few terms, no logarithm
+        return _series(y, power, largest)
+    log_growth = -np.log1p(-y)
+    growth = np.expm1(power * log_growth) / power if power > 0 else log_growth
+    return np.where(sizes < SERIES, _series(y, power, SERIES), growth - y)
 
 
 def _series(y: Floats, power: float, largest: float) -> Floats:

@@ -16,14 +16,7 @@ from scipy.special import gammainc, gammaln, xlogy
 
 from wnlib._checks import count, finite
 from wnlib._threads import one_blas_thread
-from wnlib.flows import (
-    Flow,
-    WeightNormFlow,
-    check_start,
-    log_sum,
-    normalizes,
-    shift,
-)
+from wnlib.flows import Flow, WeightNormFlow, check_start, log_sum, normalizes, shift
 from wnlib.l1.linear_program import min_l1
 from wnlib.problems import Problem
 from wnlib.roads._charts import EPS, Stepper, follow
@@ -42,7 +35,7 @@ def stalls(flow: Flow, problem: Problem, x0: ArrayLike, *, max_steps: int = MAX_
 
     Parameters
     ----------
-    flow : PlainFlow or WeightNormFlow
+    flow : PlainFlow, WeightNormFlow or PowerFlow
     problem : Problem
     x0 : array_like, shape (n_weights,)
         Positive initial weights (one start).
@@ -163,7 +156,7 @@ def rules_out_stall(flow: Flow, x0: ArrayLike, z: ArrayLike) -> bool:
 
     Parameters
     ----------
-    flow : PlainFlow or WeightNormFlow
+    flow : PlainFlow, WeightNormFlow or PowerFlow
     x0 : array_like, shape (n_weights,)
         The start, positive.
     z : array_like, shape (n_weights,)

@@ -59,8 +59,8 @@ def descend(
 
     Parameters
     ----------
-    flow : PlainFlow or WeightNormFlow
-        Or one that moves in a way of its own: its state is moved along its ``velocity``.
+    flow : Flow
+        Any but PlainFlow and WeightNormFlow is followed by its state, moved along its ``velocity``.
     problem : Problem
     x0 : array_like, shape (n_weights,) or (starts, n_weights)
         Positive initial weights; all starts are moved together.

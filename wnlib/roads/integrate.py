@@ -47,7 +47,8 @@ def integrate(
 
     Parameters
     ----------
-    flow : PlainFlow or WeightNormFlow
+    flow : Flow
+        Without a mirror form, as :class:`~wnlib.flows.ScheduledFlow`, only in the weights form.
     problem : Problem
     x0 : array_like, shape (n_weights,)
         Positive initial weights: one start, since each takes steps and times of its own.

@@ -11,6 +11,8 @@ where ``gain >= 0`` is what ``descend(..., gain=True)`` sums up. To first order 
     step (L-1)/2 x_0^{L-2} int h^2 x^{L-2} dt.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -18,7 +20,7 @@ from wnlib._checks import nonnegative_entries, positive
 from wnlib._types import Floats
 from wnlib.flows import Flow, check_flow, normalizes
 from wnlib.problems import Problem
-from wnlib.results import Trajectory
+from wnlib.results import Trajectory, check_trajectory
 
 
 def effective_start(run: Trajectory) -> Floats:
@@ -66,7 +68,10 @@ def leading_gain(run: Trajectory) -> Floats:
     -------
     numpy.ndarray, shape (n_weights,)
     """
-    flow, problem, x, p = run.flow, run.problem, run.path, run.flow.depth - 2
+    flow, problem, x = check_trajectory(run).flow, run.problem, run.path
+    if x.ndim != 2:
+        raise ValueError("leading_gain takes a run of one start; call it once per start")
+    p = flow.depth - 2
     squared = run.radius_path[:, None] ** 2
     y = flow.misfit(problem, x) @ problem.network_matrix * x**p
     y = y * squared if normalizes(flow) else y
@@ -102,8 +107,9 @@ def largest_stable_step(
     if len(x) != problem.n_weights or not x.any():
         raise ValueError(f"x must be {problem.n_weights} weights, not all zero; got {x}")
     A = problem.network_matrix
-    if normalizes(flow):  # the rate of u is that of a unit vector over |u|^2
-        flow = type(flow)(flow.depth, flow.ratio * norm**2)
-    B = flow.metric(x**flow.depth) / (norm**2 if normalizes(flow) else 1.0)
+    if normalizes(flow):  # lem-rescaled-rate: u moves as a unit vector does, at a rate over |u|^2
+        B = replace(flow, ratio=flow.ratio * norm**2).metric(x**flow.depth) / norm**2
+    else:
+        B = flow.metric(x**flow.depth)
     largest = np.linalg.eigvalsh(flow.depth * A @ B @ A.T)[-1]
     return float(2 / largest) if largest > 0 else np.inf

@@ -20,7 +20,7 @@ from wnlib._checks import finite, positive
 from wnlib._types import Floats, Truths, Values
 from wnlib.flows import Flow, check_depth, check_flow, psi_of_log
 from wnlib.problems import Problem, check_problem, check_weights
-from wnlib.results import Trajectory
+from wnlib.results import Trajectory, check_trajectory
 
 
 def psi(stacked: ArrayLike, depth: float) -> Floats:
@@ -140,11 +140,7 @@ def drift(trajectory: Trajectory) -> Values:
     float, or numpy.ndarray of shape (starts,)
         0 where nothing moved.
     """
-    if not isinstance(trajectory, Trajectory):
-        raise TypeError(
-            "trajectory must be what integrate or descend return, a path; "
-            f"got an object of type {type(trajectory).__name__}"
-        )
+    check_trajectory(trajectory, "trajectory")
     psi_path = mirror(trajectory.flow, trajectory.path)
     moved = psi_path - psi_path[0]
     distance = np.linalg.norm(moved, axis=-1).max(axis=0)

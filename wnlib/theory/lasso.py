@@ -16,7 +16,7 @@ import numpy as np
 
 from wnlib._types import Floats
 from wnlib.flows import PlainFlow
-from wnlib.results import Trajectory
+from wnlib.results import Trajectory, check_trajectory
 
 
 def penalties(run: Trajectory) -> Floats:
@@ -79,11 +79,11 @@ def memory(run: Trajectory) -> Floats:
     _clock(run)
     average, L = np.asarray(run.average), run.flow.depth
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        log_v = np.log(run.path) - np.log(run.radius_path)[:, None]
+        log_x, log_r = np.log(run.path), np.log(run.radius_path)[:, None]
         if L == 2:
-            return _relative_entropy(average, log_v)
-        log_ratio = np.log(average) - L * np.log(run.path)
-        return np.sum(np.exp(2 * log_v + log_ratio), axis=1, where=average > 0)
+            return _relative_entropy(average, log_x - log_r)
+        log_terms = np.log(average) - (L - 2) * log_x - 2 * log_r  # v^2 / x^L where x is no float
+        return np.sum(np.exp(log_terms), axis=1, where=average > 0)
 
 
 def gap_bound(run: Trajectory, remembered: Floats | None = None) -> Floats:
@@ -144,12 +144,13 @@ def _relative_entropy(average: Floats, log_v: Floats) -> Floats:
 
 def _clock(run: Trajectory) -> Floats:
     """Return the integral of the clock, a column."""
-    if run.clock_path is None:
+    clock = check_trajectory(run).clock_path
+    if clock is None:
         raise ValueError(
             "run knows no average: make it with integrate(..., average=True), whose average and "
             "clock_path this needs"
         )
-    return run.clock_path[:, None]
+    return clock[:, None]
 
 
 def _log_length(run: Trajectory) -> Floats:

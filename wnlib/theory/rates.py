@@ -25,13 +25,14 @@ from wnlib.flows import (
     WeightNormFlow,
     check_depth,
     check_flow,
+    log_sum,
     normalizes,
     squared_radius,
 )
 from wnlib.problems import Problem, check_problem
 
 HALF = 0.5  # entries that can be positive come out as 1 of the linear program, others as 0
-MAX_NEWTON = 100  # steps; a few are enough
+MAX_NEWTON = 100  # steps; 4 are common, and 40 the most that was seen
 
 
 def decay_power(depth: float) -> float:
@@ -150,7 +151,7 @@ def missing_directions(problem: Problem, support: ArrayLike) -> Floats:
     if support.shape != (problem.n_weights,):
         raise ValueError(f"support must have shape {(problem.n_weights,)}; got {support.shape}")
     span = orth(A)
-    return span @ null_space((span.T @ A[:, support]).T) if support.any() else span
+    return span @ null_space((span.T @ A[:, support]).T)
 
 
 def margin(problem: Problem, depth: float, support: ArrayLike | None = None) -> float:
@@ -186,23 +187,24 @@ def margin(problem: Problem, depth: float, support: ArrayLike | None = None) -> 
         raise ValueError("support is not the largest one of a solution: no margin separates it")
     if depth == 2:
         return float(np.linalg.norm(nearest))
-    return float(np.exp(-_cost(columns, _steepest(columns, nearest, 2 / (depth - 2)), depth)))
+    q = 2 / (depth - 2)
+    return float(np.exp(-_cost(columns, _steepest(columns, nearest, q), q)))
 
 
-def _cost(columns: Floats, y: Floats, depth: float) -> float:
-    """Return ``log`` of the sum to the power ``1/q``, at the unit vector of ``y``."""
-    q, logs = 2 / (depth - 2), np.log(columns @ y / np.linalg.norm(y))
-    return float(np.log(np.sum(np.exp(-q * (logs - logs.min())))) / q - logs.min())
+def _cost(columns: Floats, y: Floats, q: float) -> float:
+    """Return ``log(sum (a_n y)^{-q}) / q``; infinite where some ``a_n y`` is not positive."""
+    dots = columns @ y
+    return float(log_sum(-q * np.log(dots)) / q) if (dots > 0).all() else np.inf
 
 
 def _steepest(columns: Floats, y: Floats, q: float) -> Floats:
-    """Minimize ``log(sum (a_n y)^{-q}) / q + |y|^2 / 2``, convex, by damped Newton steps."""
+    """Minimize ``log(sum (a_n y)^{-q}) / q + |y|^2 / 2``, convex, by damped Newton steps.
+
+    The minimum has length 1, for along a ray this is ``|y|^2 / 2 - log |y|`` and a constant.
+    """
 
     def value(y: Floats) -> float:
-        if not ((dots := columns @ y) > 0).all():
-            return np.inf
-        low = np.log(dots).min()
-        return float(np.log(np.sum(np.exp(-q * (np.log(dots) - low)))) / q - low + y @ y / 2)
+        return _cost(columns, y, q) + float(y @ y) / 2
 
     y = y / np.linalg.norm(y)
     for _ in range(MAX_NEWTON):
@@ -213,16 +215,19 @@ def _steepest(columns: Floats, y: Floats, q: float) -> Floats:
         second = (pull * (share / share.sum())[:, None]).T @ pull
         hessian = (1 + q) * second - q * np.outer(mean, mean) + np.eye(len(y))
         step, size = np.linalg.solve(hessian, mean - y), 1.0
-        while value(y + size * step) > value(y) and size > 1e-6:
+        while value(y + size * step) > value(y) and size > 1e-6:  # below, rounding is to blame
             size /= 2
         y = y + size * step
-        if np.linalg.norm(step) < 1e-10:
+        if np.linalg.norm(step) < 1e-10:  # one more would be 1e-20
             break
     return y
 
 
 def power_law_constant(
-    flow: Flow, problem: Problem, radius: float = 1.0, support: ArrayLike | None = None
+    flow: Flow,
+    problem: Problem,
+    radius: float | None = None,
+    support: ArrayLike | None = None,
 ) -> float:
     """Return ``C`` with ``|e| ~ C t^{-p}``, ``p`` the :func:`decay_power` (prop-power-law).
 
@@ -231,7 +236,7 @@ def power_law_constant(
     flow : PlainFlow or WeightNormFlow
     problem : Problem
         Whose solutions all have a zero in common.
-    radius : float
+    radius : float, optional
         The length ``|x|`` in the limit; of no account for the plain flow.
     support : array_like of bool, optional
         By default :func:`largest_support`.
@@ -241,8 +246,10 @@ def power_law_constant(
     float
         0 if some solution is positive: the decay is exponential.
     """
-    flow, radius = _check_proved(flow), positive("radius", radius)
-    speed = radius**2 if normalizes(flow) else 1.0
-    L = flow.depth
+    L, speed = _check_proved(flow).depth, 1.0
+    if normalizes(flow):
+        if radius is None:
+            raise TypeError("radius is missing: the length |x| in the limit of this flow")
+        speed = positive("radius", radius) ** 2
     units = ((2 * L - 2) * speed) ** -decay_power(L)
     return float(units * margin(problem, L, support) ** (-1 / (L - 1)))

@@ -16,7 +16,7 @@ from wnlib._checks import finite, positive
 from wnlib._types import Floats
 from wnlib.flows import ScheduledFlow, check_depth
 from wnlib.problems import Problem, check_weights
-from wnlib.results import Trajectory
+from wnlib.results import Trajectory, check_trajectory
 
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(5)
 # Ends of panels after each break, where what was fast has to settle again: eight a decade; and in
@@ -63,18 +63,26 @@ def log_rho(run: Trajectory, weights: ArrayLike) -> float:
     -------
     float
     """
-    flow, problem, x = run.flow, run.problem, run.path
+    flow, problem, x = check_trajectory(run).flow, run.problem, run.path
     if not isinstance(flow, ScheduledFlow):
         raise TypeError(f"run must be one of a ScheduledFlow; got one of {flow!r}")
     weights = finite("weights", weights, 1)
-    if x.ndim != 2 or len(weights) != len(x) - 2:
+    if x.ndim != 2:
+        raise ValueError(f"run must follow one start, not {x.shape[1]}")
+    if len(weights) != len(x) - 2:
         raise ValueError(
             f"run must be recorded at the {len(weights)} times of gauss_times, its start and its "
             f"end; it has {len(x)} times. If it ended early, give integrate more steps"
         )
     pull = np.vecdot(flow.misfit(problem, x), x**flow.depth @ problem.network_matrix.T)
     r = run.radius_path
-    eta_u = np.array([flow.rates(*point)[1] for point in zip(run.times, r, strict=True)])
+    reached = weights.sum()
+    if not np.isclose(weights @ run.times[1:-1], reached**2 / 2, rtol=1e-9):  # exact for Gauss's
+        raise ValueError(
+            "run must be recorded at the times of gauss_times that belong to these weights: "
+            "integrate(..., times=times) for times, weights = gauss_times(breaks)"
+        )
+    eta_u = np.array([flow.rates_at(*point)[1] for point in zip(run.times, r, strict=True)])
     history = weights @ (eta_u * pull)[1:-1]
     return float(flow.depth * (np.log(r[0] / r[-1]) - history))
 

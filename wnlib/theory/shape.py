@@ -83,10 +83,11 @@ def small_ratio_excess_bound(flow: WeightNormFlow, x0: ArrayLike, shortest: Arra
     Returns
     -------
     float
-        NaN where the hypotheses fail: ``R0 >= R*`` or a ratio larger than ``R*``.
+        NaN where the hypotheses fail: a ratio larger than ``R*``, or ``tau >= 1``, which takes
+        ``R0 >= R*``.
     """
     z, r0 = nonnegative_entries("shortest", shortest, 1), np.linalg.norm(x0)
     R = squared_radius(z, check_weight_norm(flow).depth)
-    if r0**2 >= R or flow.ratio > R:
+    if flow.ratio > R:
         return np.nan
     return weighted_excess_bound(flow.depth, x0, z, float(flow.log_rho(r0, np.sqrt(R))))
