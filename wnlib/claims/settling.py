@@ -16,6 +16,8 @@ from wnlib.theory import rates
 
 EXPONENTS = 600.0  # beyond, psi in units of its first value is no float
 LATE = 1e-6  # of |b|: three decades before the end, where the flow is linear to as many digits
+FINE = 3e-12  # relative tolerance of a step
+CLEAR = 30  # times the noise of a residual, whose parts may cancel
 LAST = 1e7  # time; rates below 1e-6 are not looked at
 LINEAR = 1e-4  # of themselves, that weights move in these decades: there the flow is linear
 STEADY = 1e-4  # by how much the residual may still turn there
@@ -192,15 +194,17 @@ class Fine(Instance):
     @cached_property
     def fine(self):
         """The trained weights, to a residual of 1e-9, in finer steps than those of a run."""
-        options = {"form": "weights", "rtol": 3e-12, "residual_tol": 1e-9, "max_steps": 1500}
+        options = {"form": "weights", "rtol": FINE, "residual_tol": 1e-9, "max_steps": 1500}
         times = np.geomspace(1e-2, LAST, 900)
         return integrate(self.flow, self.problem, self.x0, LAST, times=times, **options)
 
     @cached_property
     def late(self):
-        """Times, residuals, shape (T, M), and weights of its last three decades."""
-        e = self.flow.misfit(self.problem, self.fine.path)
-        late = np.linalg.norm(e, axis=1) < LATE * np.linalg.norm(self.problem.b)
+        """Times, residuals, shape (T, M), and weights of its last decades, down to the noise."""
+        e, A = self.flow.misfit(self.problem, self.fine.path), self.problem.network_matrix
+        noise = FINE * self.flow.depth * np.linalg.norm(np.abs(A) @ self.fine.stacked)
+        size = np.linalg.norm(e, axis=1)
+        late = (size < LATE * np.linalg.norm(self.problem.b)) & (size > CLEAR * noise)
         return self.fine.times[late], e[late], self.fine.path[late]
 
     @cached_property
@@ -231,7 +235,7 @@ def one_mode_left(instance):
 
 
 def slope_of_decay(instance):
-    """Rate of the decay of the residual over its last three decades."""
+    """Rate of the decay of the residual over its last decades."""
     t, e, _ = instance.late
     return -np.polyfit(t, np.log(np.linalg.norm(e, axis=1)), 1)[0]
 
