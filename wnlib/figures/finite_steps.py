@@ -297,13 +297,13 @@ def _page(
         how = str(run.status).replace("_", " ")
         ax.plot(*run.effective_path[:, :2].T, ".-", color=BLUE, lw=1, label=f"steps: {how}")
         ax.plot(*x0[:2] ** flow.depth, "s", color=BLACK)
+        end = limit(flow, problem, x0).effective
+        ax.plot(*end[:2], "s", color=BLACK, mfc="white", label="end of the flow")
         says = f"With step {step:.3g} the run is {how} after {run.n_steps} steps"
         if sound([run]):
             start = np.exp(effective_start(run))
             here = start[:2] ** flow.depth
             ax.plot(*here, "+", color=VERMILLION, mew=2, ms=11, label="eff. start")
-            end = limit(flow, problem, x0).effective
-            ax.plot(*end[:2], "s", color=BLACK, mfc="white", label="end of the flow")
             predicted = plain_end(flow.depth, problem, np.log(start))
             ax.plot(*predicted[:2], "+", color=VERMILLION, mew=2, ms=11)
             shrunk = ", ".join(f"{factor:.3f}" for factor in start / x0)
