@@ -408,3 +408,15 @@ def test_no_index_lists_labels():
     need((SITE / "index.html").exists(), "run `make book`")
     links = [name for name in PAGES if re.search(r'href="[^"]*(genindex|prf-prf)', html(name))]
     assert links == []
+
+
+def test_titles_stay_in_the_boxes_of_the_map(browser):
+    page = browser.new_page()
+    page.goto((SITE / "book/theorem_map.html").as_uri())
+    out = page.evaluate("""() => [...document.querySelectorAll(".theorem-map a")].filter(a => {
+        const box = a.querySelector("rect").getBBox();
+        return [...a.querySelectorAll("text")].map(t => t.getBBox()).some(t =>
+            t.x + t.width > box.x + box.width || t.y + t.height > box.y + box.height);
+    }).map(a => a.textContent)""")
+    page.close()
+    assert out == []

@@ -25,7 +25,7 @@ LABEL = re.compile(r"^:label: (\S+)$", re.MULTILINE)
 EQUATION = re.compile(r"^\s*\$\$ *\((eq-[\w-]+)\)", re.MULTILINE)
 REFERENCE = re.compile(r"\{(?:prf:ref|eq)\}`(?:[^`<]*<)?([\w-]+)>?`")
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE = 148, 54, 30, 12, 4  # of a box, between boxes, of the picture
+WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE = 148, 68, 30, 12, 4  # of a box, between boxes, of the picture
 LETTERS = {"\\ell_1": "ℓ₁", "^*": "*", "\\rho": "ρ", "\\tilde\\eta": "η̃"}  # in titles
 UNKNOWN = {"verdict": "not checked"}
 MARKS = {"holds": "✓", "undecided": "?", "fails": "✗", "not checked": "–"}
@@ -210,7 +210,7 @@ def arc(route, at):
 def box(one, x, y):
     """Return the box of a statement."""
     mark, name = MARKS[one["verdict"]], escape(one["name"])
-    lines = wrap(plain(one["title"]), 22, max_lines=2, placeholder=" …")
+    lines = wrap(plain(one["title"]), 23)
     title = "".join(
         f'<text x="{x + 8}" y="{y + 33 + 14 * k}">{escape(line)}</text>'
         for k, line in enumerate(lines)
