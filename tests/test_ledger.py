@@ -478,7 +478,8 @@ def test_each_claim_has_a_lie():
 def test_statements_and_claims_correspond():
     """Each theorem-like label has exactly one claim, and each claim a label."""
     statement = re.compile(
-        r":::\{prf:(?:theorem|proposition|lemma|corollary)\}[^\n]*\n(?:[^\n]*\n)*?:label: (\S+)"
+        r":::\{prf:(?:theorem|proposition|lemma|corollary|observation)\}[^\n]*\n"
+        r"(?:[^\n]*\n)*?:label: (\S+)"
     )
     labels = [label for page in BOOK.glob("*.md") for label in statement.findall(page.read_text())]
     assert sorted(labels) == sorted(claim.label for chapter in CHAPTERS for claim in chapter.CLAIMS)

@@ -28,7 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # is evidence because neither imports the other, and another paper could take the ledger with it.
 LAYERS = (
     ("_types",),
-    ("_checks", "_threads"),
+    ("_checks", "_threads", "sweeps"),
     ("problems", "ledger"),
     ("flows",),
     ("results",),
@@ -40,7 +40,7 @@ LAYERS = (
 )
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 LIGHT = {"numpy", "scipy", "threadpoolctl", *sys.stdlib_module_names}
-OPTIONAL = {"figures": {"matplotlib", "ipywidgets", "PIL"}}  # what else a room may import
+OPTIONAL = {"figures": {"matplotlib", "ipywidgets", "PIL"}, "sweeps": {"tqdm"}}  # what else a room may import
 FILES = sorted(path.relative_to(ROOT / "wnlib") for path in (ROOT / "wnlib").rglob("*.py"))
 # The modules of what is called from outside; those of the claims are tables, and nobody calls them.
 PUBLIC = [

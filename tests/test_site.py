@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
 PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
-STATEMENTS = "theorem", "lemma", "proposition", "corollary"
+STATEMENTS = "theorem", "lemma", "proposition", "corollary", "observation"
 THEOREMS = *STATEMENTS, "definition", "remark", "example"
 LEDGER = "book/ledger"
 

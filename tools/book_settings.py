@@ -34,8 +34,8 @@ def configure(app, config):
 
 
 def fingerprint():
-    """Hash of wnlib's sources: outputs executed with one state of the library serve that state."""
-    sources = sorted((ROOT / "wnlib").rglob("*.py"))
+    """Hash of what chapters read: outputs executed with one state of it serve that state."""
+    sources = sorted([*(ROOT / "wnlib").rglob("*.py"), *(ROOT / "book" / "data").glob("*.npz")])
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 

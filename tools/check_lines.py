@@ -13,6 +13,7 @@ from sphinx.util import logging
 
 LEDGER = "book/ledger"
 STATEMENTS = {"theorem", "proposition", "lemma", "corollary"}
+CHECKED = STATEMENTS | {"observation"}  # what has a claim; an observation has no proof
 SIGNS = {"holds": "✓", "undecided": "? undecided:", "fails": "✗ fails:"}
 
 LINE = """
@@ -51,7 +52,7 @@ def follow_the_ledger(app, env, added, changed, removed):
 def add_lines(app, doctree, page):
     """Put its line into each statement of a page."""
     address = f"{app.builder.get_relative_uri(page, LEDGER)}#row-"
-    for statement in doctree.findall(lambda node: realtype(node) in STATEMENTS):
+    for statement in doctree.findall(lambda node: realtype(node) in CHECKED):
         row = ledger_rows(app.env).get(statement["label"])
         if row is None:
             text = f"{statement['label']}: the run in {LEDGER} has no row for this statement"

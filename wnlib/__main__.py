@@ -1,4 +1,7 @@
-"""Command line: ``python -m wnlib verify`` checks the theorems; ``info`` says what is installed."""
+"""Command line: ``python -m wnlib verify`` checks the theorems.
+
+``figures`` computes what the figures show; ``info`` says what is installed.
+"""
 
 import argparse
 import os
@@ -9,6 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy
 import scipy
@@ -40,6 +44,12 @@ def label(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m wnlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    jobs: dict[str, Any] = {
+        "type": at_least(1),
+        "default": max(2, os.cpu_count() or 1),
+        "metavar": "J",
+        "help": "processes side by side (default: one for each processor, at least 2)",
+    }
     check = commands.add_parser(
         "verify",
         help="check the claims of the book, print the ledger",
@@ -66,13 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--seed", type=at_least(0), default=0, metavar="S", help="of the instances (default 0)"
     )
-    check.add_argument(
-        "--jobs",
-        type=at_least(1),
-        default=max(2, os.cpu_count() or 1),
-        metavar="J",
-        help="processes side by side (default: one for each processor, at least 2)",
-    )
+    check.add_argument("--jobs", **jobs)
     check.add_argument(
         "--attack",
         action="store_true",
@@ -87,8 +91,48 @@ def _parser() -> argparse.ArgumentParser:
         help="moves of the search for each bound (default 20)",
     )
     check.add_argument("--json", type=Path, metavar="FILE", help="write the ledger there, too")
+    figures = commands.add_parser(
+        "figures",
+        help="compute the numbers behind the figures, or check them",
+        description="Compute the numbers behind the figures that take long, and write them to "
+        "book/data/NAME.npz. What an interrupted run has computed is not computed again. With "
+        "--check nothing is written; exit code 1: a number differs.",
+    )
+    figures.add_argument("names", nargs="*", metavar="NAME", help="all if none is named")
+    figures.add_argument(
+        "--check",
+        type=at_least(1),
+        nargs="?",
+        const=20,
+        metavar="N",
+        help="compute N points of each file again (default 20), and compare",
+    )
+    figures.add_argument("--jobs", **jobs)
     commands.add_parser("info", help="versions")
     return parser
+
+
+def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
+    return ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext()
+
+
+def _figures(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Return the exit code: 0, or 1 if a number differs."""
+    from wnlib.figures.studies import studies  # needs Matplotlib
+
+    found = studies()
+    if unknown := [name for name in options.names if name not in found]:
+        parser.error(f"no figure {unknown[0]!r}; there are {', '.join(found)}")
+    different = []
+    for name in options.names or found:
+        if options.check:
+            different += found[name].check(options.check)
+        else:
+            with _pool(options.jobs) as executor:
+                found[name].write(executor)
+        print(f"{name}: {'checked' if options.check else 'written'}", file=sys.stderr, flush=True)
+    print("\n".join(different))
+    return 1 if different else 0
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -97,11 +141,8 @@ def _verify(options: argparse.Namespace) -> int:
     def progress(row: Row | Attacked) -> None:
         print(f"{row.label}: {row.verdict} ({row.seconds:.1f} s)", file=sys.stderr, flush=True)
 
-    pool: AbstractContextManager[Executor | None] = nullcontext()
-    if options.jobs > 1:
-        pool = ProcessPoolExecutor(options.jobs)
     run = partial(attack, budget=options.budget) if options.attack else verify
-    with pool as executor:
+    with _pool(options.jobs) as executor:
         result = run(
             *options.only,
             samples=options.samples,
@@ -126,6 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command == "figures":
+        return _figures(options, parser)
     if options.command == "verify":
         if options.json and not options.json.parent.is_dir():
             parser.error(f"argument --json: there is no folder {options.json.parent}")

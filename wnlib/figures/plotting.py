@@ -264,3 +264,24 @@ def mark(ax: Axes, x: float, text: str, *, height: float = 0.5, **line: Any) -> 
     beside: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
     ax.annotate(text, (x, height), xycoords=("data", "axes fraction"), **beside)
     return ax
+
+
+def label(ax: Axes, x: float, y: float, text: str, **style: Any) -> Axes:
+    """Write what a line or a region is beside a point of it, in place of a legend.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x, y : float
+        In data coordinates.
+    text : str
+    **style
+        Passed to ``ax.annotate``: ``color``, ``ha``, ``va``; ``xytext`` in points from there.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    style = {"xytext": (5, 0), "va": "center", "fontsize": "small", **style}
+    ax.annotate(text, (x, y), textcoords="offset points", annotation_clip=False, **style)
+    return ax

@@ -1,0 +1,251 @@
+"""The numbers behind a figure: computed at the points of a grid, kept in a file, compared with it.
+
+A figure that takes more than a few seconds has a :class:`Study` in its module, called ``compute``:
+``compute(seed=0)`` returns the numbers, read from ``book/data/NAME.npz`` if they were computed with
+these very settings, computed afresh otherwise. ``python -m wnlib figures`` writes the files.
+"""
+
+import hashlib
+import inspect
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+from numpy.typing import ArrayLike, NDArray
+
+from wnlib.sweeps import sweep
+
+LIBRARY = Path(__file__).resolve().parent.parent
+FOLDER = LIBRARY.parent / "book" / "data"
+MODULES: tuple[str, ...] = ()  # of wnlib.figures, that have a study, in the order of the book
+
+
+class Data(Mapping[str, NDArray[Any]]):
+    """A table: name to column, one row for each point.
+
+    Attributes
+    ----------
+    settings : dict
+        With which it was computed.
+    origin : str
+        A clause that says whether it was read or computed, and with which versions.
+    """
+
+    def __init__(
+        self, columns: Mapping[str, NDArray[Any]], settings: Mapping[str, Any], origin: str
+    ) -> None:
+        """Freeze the columns."""
+        self._columns = {name: np.asarray(column) for name, column in columns.items()}
+        for column in self._columns.values():
+            column.flags.writeable = False
+        self.settings = dict(settings)
+        self.origin = origin
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return a column; its first axis is that of the points."""
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the columns."""
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        """Count the columns."""
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        """Say the size; the entries would fill the screen."""
+        points = len(next(iter(self.values())))
+        return f"<Data, {points} points: {', '.join(self)}; {self.origin}>"
+
+    def where(self, **values: object) -> "Data":
+        """Return the rows at which each of some columns has a given value."""
+        rows = np.logical_and.reduce([self[name] == value for name, value in values.items()])
+        columns = {name: column[rows] for name, column in self.items()}
+        return Data(columns, self.settings, self.origin)
+
+    def cube(self, column: str, *axes: str) -> NDArray[Any]:
+        """Return a column with one axis for each of some columns, along their ascending values.
+
+        The rows must be all combinations of these values, each once.
+        """
+        places = [np.unique(self[name], return_inverse=True) for name in axes]
+        shape = tuple(len(values) for values, _ in places)
+        values, where = self[column], tuple(place for _, place in places)
+        if len({*zip(*where, strict=True)}) != len(values) or np.prod(shape) != len(values):
+            raise ValueError(
+                f"the rows are not all combinations of {', '.join(axes)}, each once: "
+                "name more axes, or take a part by where()"
+            )
+        out = np.empty(shape + values.shape[1:], dtype=values.dtype)
+        out[where] = values
+        return out
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a figure computes, and where the result is kept.
+
+    Attributes
+    ----------
+    name : str
+        That of the file, and of the module.
+    trial : callable
+        Computes one point: see :func:`wnlib.sweeps.sweep`.
+    grid : callable
+        Maps settings, its keyword arguments, to the grid. Its defaults are the published settings.
+    rtol, atol : float
+        How far the results may be from those of another machine.
+    """
+
+    name: str
+    trial: Callable[..., Mapping[str, Any]]
+    grid: Callable[..., Any]
+    rtol: float = 1e-6
+    atol: float = 1e-10
+
+    def settings(self, **changed: Any) -> dict[str, Any]:
+        """Return all settings: the published ones, but for those given."""
+        bound = inspect.signature(self.grid).bind(**changed)
+        bound.apply_defaults()
+        return json.loads(json.dumps(bound.arguments, default=lambda value: value.tolist()))
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return FOLDER / f"{self.name}.npz"
+
+    def __call__(self, *, executor: Executor | None = None, **changed: Any) -> Data:
+        """Return the numbers: from the file if it has them for these settings, computed otherwise.
+
+        Parameters
+        ----------
+        executor : concurrent.futures.Executor, optional
+            For what must be computed.
+        **changed
+            Settings, as ``grid`` takes them.
+        """
+        settings = self.settings(**changed)
+        if self.path.exists():
+            kept = read(self.path)
+            if kept.settings == settings:
+                return kept
+        columns = sweep(self.trial, self.grid(**settings), executor)
+        return Data(columns, settings, f"computed just now, with {versions()}")
+
+    def write(self, executor: Executor | None = None) -> None:
+        """Compute the published numbers and write the file; an interrupted run is taken up again.
+
+        What it has so far is kept beside the file, for the present state of the library.
+        """
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        started = FOLDER / f".{self.name}-{fingerprint()}.part"
+        settings = self.settings()
+        columns = sweep(self.trial, self.grid(**settings), executor, started)
+        header = {"settings": settings, "versions": versions()}
+        file = io.BytesIO()
+        contents: dict[str, Any] = {
+            "_header": np.array(json.dumps(header)),
+            "_sha256": np.array(_checksum(header, columns)),
+            **columns,
+        }
+        np.savez_compressed(file, **contents)
+        new = self.path.with_suffix(".new")
+        new.write_bytes(file.getvalue())
+        os.replace(new, self.path)
+        for part in FOLDER.glob(f".{self.name}-*.part"):
+            part.unlink()
+
+    def check(self, n_points: int | None = None, seed: int = 0) -> list[str]:
+        """Compute some points of the file again; return what differs, a line for each.
+
+        Parameters
+        ----------
+        n_points : int, optional
+            All by default.
+        seed : int
+            Of the choice.
+        """
+        if not self.path.exists():
+            return [f"{self.name}: there is no {self.path.name}"]
+        kept = read(self.path)
+        if kept.settings != self.settings():
+            return [f"{self.name}: the file was computed with other settings"]
+        axes = list(sweep(_nothing, self.grid(**kept.settings)))
+        rows = len(kept[axes[0]])
+        size = rows if n_points is None else min(n_points, rows)
+        chosen = np.random.default_rng(seed).choice(rows, size, replace=False)
+        points = [{name: kept[name][row].tolist() for name in axes} for row in chosen]
+        again = sweep(self.trial, points)
+        return [
+            f"{self.name}: {name} is {value} at {point}, not {there}"
+            for name in again
+            for point, row, value in zip(points, chosen, again[name], strict=True)
+            if not _close(value, there := kept[name][row], self.rtol, self.atol)
+        ]
+
+
+def _nothing(**point: object) -> dict[str, Any]:
+    return {}
+
+
+def _close(value: ArrayLike, there: ArrayLike, rtol: float, atol: float) -> bool:
+    value, there = np.asarray(value), np.asarray(there)
+    if value.shape != there.shape:
+        return False
+    if value.dtype.kind in "fc":
+        return np.allclose(value, there, rtol, atol, equal_nan=True)
+    return bool((value == there).all())
+
+
+def read(path: Path) -> Data:
+    """Read a file that :meth:`Study.write` has written.
+
+    Raises
+    ------
+    ValueError
+        If its checksum is not that of its contents.
+    """
+    with np.load(path) as file:
+        columns = {name: file[name] for name in file.files if not name.startswith("_")}
+        header = json.loads(str(file["_header"]))
+        if str(file["_sha256"]) != _checksum(header, columns):
+            raise ValueError(
+                f"{path} is damaged: python -m wnlib figures {path.stem} writes it again"
+            )
+    origin = f"read from {path.parent.name}/{path.name}, computed with {header['versions']}"
+    return Data(columns, header["settings"], origin)
+
+
+def versions() -> str:
+    """Return the versions of what computes."""
+    return f"wnlib {version('wnlib')}, numpy {np.__version__}, scipy {scipy.__version__}"
+
+
+def fingerprint() -> str:
+    """Return a hash of the library's sources."""
+    sources = sorted(LIBRARY.rglob("*.py"))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+
+
+def _checksum(header: object, columns: Mapping[str, NDArray[Any]]) -> str:
+    hashed = hashlib.sha256(json.dumps(header).encode())
+    for name, column in columns.items():
+        hashed.update(f"{name} {column.dtype} {column.shape}".encode())
+        hashed.update(np.ascontiguousarray(column).tobytes())
+    return hashed.hexdigest()
+
+
+def studies() -> dict[str, Study]:
+    """Return the studies of the book by their names."""
+    modules = (import_module(f"wnlib.figures.{name}") for name in MODULES)
+    return {module.compute.name: module.compute for module in modules}
