@@ -40,7 +40,10 @@ LAYERS = (
 )
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 LIGHT = {"numpy", "scipy", "threadpoolctl", *sys.stdlib_module_names}
-OPTIONAL = {"figures": {"matplotlib", "ipywidgets", "PIL"}, "sweeps": {"tqdm"}}  # what else a room may import
+OPTIONAL = {
+    "figures": {"matplotlib", "ipywidgets", "PIL"},
+    "sweeps": {"tqdm"},
+}  # what else a room may import
 FILES = sorted(path.relative_to(ROOT / "wnlib") for path in (ROOT / "wnlib").rglob("*.py"))
 # The modules of what is called from outside; those of the claims are tables, and nobody calls them.
 PUBLIC = [

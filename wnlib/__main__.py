@@ -118,19 +118,21 @@ def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
 
 def _figures(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Return the exit code: 0, or 1 if a number differs."""
-    from wnlib.figures.studies import studies  # needs Matplotlib
+    from wnlib.figures.studies import MODULES, study  # needs Matplotlib
 
-    found = studies()
-    if unknown := [name for name in options.names if name not in found]:
-        parser.error(f"no figure {unknown[0]!r}; there are {', '.join(found)}")
+    try:
+        chosen = [study(name) for name in options.names or MODULES]
+    except ValueError as error:
+        parser.error(str(error))
     different = []
-    for name in options.names or found:
+    for figure in chosen:
         if options.check:
-            different += found[name].check(options.check)
+            different += figure.check(options.check)
         else:
             with _pool(options.jobs) as executor:
-                found[name].write(executor)
-        print(f"{name}: {'checked' if options.check else 'written'}", file=sys.stderr, flush=True)
+                figure.write(executor)
+        done = "checked" if options.check else "written"
+        print(f"{figure.name}: {done}", file=sys.stderr, flush=True)
     print("\n".join(different))
     return 1 if different else 0
 

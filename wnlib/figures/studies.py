@@ -26,7 +26,9 @@ from wnlib.sweeps import sweep
 
 LIBRARY = Path(__file__).resolve().parent.parent
 FOLDER = LIBRARY.parent / "book" / "data"
-MODULES: tuple[str, ...] = ()  # of wnlib.figures, that have a study, in the order of the book
+# The modules of wnlib.figures that have a study.
+MODULES: tuple[str, ...] = ()
+)
 
 
 class Data(Mapping[str, NDArray[Any]]):
@@ -245,7 +247,8 @@ def _checksum(header: object, columns: Mapping[str, NDArray[Any]]) -> str:
     return hashed.hexdigest()
 
 
-def studies() -> dict[str, Study]:
-    """Return the studies of the book by their names."""
-    modules = (import_module(f"wnlib.figures.{name}") for name in MODULES)
-    return {module.compute.name: module.compute for module in modules}
+def study(name: str) -> Study:
+    """Return the study of a figure by its name."""
+    if name not in MODULES:
+        raise ValueError(f"no figure {name!r} has a file; there are {', '.join(MODULES)}")
+    return import_module(f"wnlib.figures.{name}").compute
