@@ -27,7 +27,8 @@ from wnlib.sweeps import sweep
 LIBRARY = Path(__file__).resolve().parent.parent
 FOLDER = LIBRARY.parent / "book" / "data"
 # The modules of wnlib.figures that have a study.
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    # one a line
 )
 
 
