@@ -10,7 +10,7 @@ export OMP_NUM_THREADS      ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .NOTPARALLEL:
-.PHONY: help book test hostile verify live twins format lint lock clean
+.PHONY: help book test hostile verify figures live twins format lint lock clean
 
 help:    ## Explain the commands (this list)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 15
@@ -26,6 +26,9 @@ hostile: $(READY) ## Judge limit by a referee on hostile instances (ARGS="--inst
 
 verify:  $(READY) ## Check every claim of the book and print the ledger (ARGS="--only ID --seed 1")
 	@$(RUN) wnlib verify $(ARGS)
+
+figures: $(READY) ## Compute the numbers behind the figures again (NAMES="figure_3", ARGS=--check to compare)
+	@$(RUN) wnlib figures $(NAMES) $(ARGS)
 
 live:    $(READY) ## Open the chapters in JupyterLab, to change and rerun them (ARGS="--no-browser")
 	@.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/book/introduction.ipynb $(ARGS)
