@@ -20,9 +20,10 @@ from wnlib.l1 import shape as l1_shape
 from wnlib.ledger import Claim, Part
 from wnlib.ledger._verify import FURTHER_DRAWS
 from wnlib.roads import _stalling, descend
-from wnlib.theory import bounds, invariants, potentials, schedules
+from wnlib.theory import bounds, escape, halves, invariants, law, potentials, schedules
 from wnlib.theory import lasso as theory_lasso
 from wnlib.theory import rates as theory_rates
+from wnlib.theory import ratios as theory_ratios
 from wnlib.theory import shape as theory_shape
 
 BOOK = Path(__file__).parent.parent / "book"
@@ -281,6 +282,16 @@ def with_drag(velocity):
     return dragged
 
 
+def hesitant(factors):
+    """Let the direction of a descent learn a hundred times more slowly."""
+
+    def slowed(rows, *products):
+        keep, rate = factors(rows, *products)
+        return 1 + (keep - 1) / 100, rate / 100
+
+    return slowed
+
+
 def skewed(velocity):
     """Add to the velocity of the direction a share of the direction."""
 
@@ -318,7 +329,31 @@ def deeper(divergence):
     )
 
 
+def slow_without_normalization(f):
+    return lambda flow, *a: f(flow, *a) * (1 if flows.normalizes(flow) else 0.02)
+
+
 LIES = {
+    "the length learns a hundred times as fast": (
+        (flows.WeightNormFlow, "velocity", lambda f: lambda *a: (100 * f(*a)[0], f(*a)[1])),
+        ("obs-sparsity", "obs-hubble"),
+    ),
+    "half of the exponents": (
+        (law, "exponents", lambda f: scaled(f, 0.5)),
+        ("lem-memory",),
+    ),
+    "a faster last stretch": (
+        (law.LastStretch, "rate", lambda f: scaled(f, 1.1)),
+        ("prop-last-stretch",),
+    ),
+    "a law without memory": (
+        (law, "small_ratio_law", lambda f: lambda *a, **k: f(*a, **(k | {"remember": False}))),
+        ("obs-law",),
+    ),
+    "the direction takes shorter steps": (
+        (descend._WeightNormRows, "factors", hesitant),
+        ("obs-error-and-loss",),
+    ),
     "a larger penalty": (
         (theory_lasso, "penalties", lambda f: scaled(f, 1.01)),
         ("prop-average",),
@@ -415,6 +450,14 @@ LIES = {
         (theory_rates, "margin", lambda f: scaled(f, 2.0)),
         ("prop-power-law",),
     ),
+    "lengths learn a thousand times as fast": (
+        (claims.figure_1, "WeightNormFlow", lambda f: lambda L, ratio: f(L, 1e3 * ratio)),
+        ("obs-wider-range", "obs-hundred-thousand", "obs-signed"),
+    ),
+    "the mean of other halves": (
+        (halves, "log_mean", lambda f: scaled(f, 1.01)),
+        ("lem-two-halves",),
+    ),
     "one zero is not forced": (
         (theory_rates, "largest_support", lambda f: lambda p: f(p) | (np.arange(p.n_weights) > 0)),
         ("lem-largest-support",),
@@ -422,6 +465,18 @@ LIES = {
     "nothing stalls": (
         (_stalling, "vanishing", lambda f: lambda *a: False),
         ("prop-wn-converges",),
+    ),
+    "a start that is ten times as long": (
+        (theory_shape, "robust_effective_start", lambda f: scaled(f, 10.0)),
+        ("obs-smaller-start", "prop-deeper-lower"),
+    ),
+    "large ratios are called small": (
+        (claims.figure_4, "WeightNormFlow", lambda f: lambda depth, ratio: f(depth, 100 * ratio)),
+        ("obs-depth",),
+    ),
+    "small starts wait longer": (
+        (escape, "_wait", lambda f: scaled(f, 1.3)),
+        ("prop-escape",),
     ),
     "a quarter of the bound for a shape": (
         (theory_shape, "weighted_excess_bound", lambda f: scaled(f, 0.25)),
@@ -442,6 +497,38 @@ LIES = {
     "too large a step is called stable": (
         (stepped, "largest_stable_step", lambda f: scaled(f, 1.05)),
         ("prop-largest-step",),
+    ),
+    "plain descent may not take its own step": (
+        (claims.speed, "largest_stable_step", slow_without_normalization),
+        ("obs-faster",),
+    ),
+    "no start is tiny": (
+        (claims.speed, "initial_weights", lambda f: lambda p, scale, seed: f(p, 0.1, seed=seed)),
+        ("obs-best-start",),
+    ),
+    "half the slack": (
+        (claims.reach, "slack", lambda f: scaled(f, 0.5)),
+        ("obs-reach",),
+    ),
+    "all signals are the only solution": (
+        (claims.phase_transition, "is_single", lambda f: lambda problem: True),
+        ("obs-gd-positivity",),
+    ),
+    "another solution for that of the linear program": (
+        (claims.phase_transition, "min_l1", not_the_shortest),
+        ("obs-wn-follows-lp",),
+    ),
+    "the arithmetic mean of the plain lengths": (
+        (invariants, "logarithmic_mean", lambda f: lambda a, b: (a + b) / 2),
+        ("prop-ratio-crossing", "obs-ratio"),
+    ),
+    "half of log kappa, beside plain lengths": (
+        (flows.WeightNormFlow, "log_kappa", lambda f: scaled(f, 0.5)),
+        ("prop-ratio-monotone",),
+    ),
+    "a ratio too large for the time": (
+        (theory_ratios, "best_ratio", lambda f: scaled(f, 4.0)),
+        ("obs-best-ratio",),
     ),
     "not the shortest solution": (
         ((instances, linear_program), "min_l1", not_the_shortest),

@@ -1,5 +1,7 @@
 """Problems and starts: what is drawn, what is stacked, and what is refused with which words."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import wnlib as wn
+from wnlib import problems
 
 A = [[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]]
 B = [1.0, 1.0]
@@ -29,6 +32,61 @@ def test_sparse_problem(seed, signed):
 def test_matrix_has_unit_columns_on_average():
     problem = wn.sparse_problem(400, 500, 5, 0)
     assert np.mean(np.sum(problem.A**2, axis=0)) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", get_args(problems.Matrix))
+def test_matrices_of_every_kind(kind):
+    A = wn.sparse_problem(200, 300, 5, 0, matrix=kind).A
+    assert np.mean(A**2) == pytest.approx(1 / 200, rel=0.02)
+    correlation = problems.CORRELATION if kind == "correlated" else 0
+    for k in (1, 2, 3):
+        found = np.mean(A[:, k:] * A[:, :-k]) * 200
+        assert found == pytest.approx(correlation**k, abs=0.1)  # of a dct it depends on the rows
+
+
+def test_a_dct_has_orthogonal_rows_and_signs_are_signs():
+    A = wn.sparse_problem(20, 30, 5, 0, matrix="dct").A
+    np.testing.assert_allclose(A @ A.T, 30 / 20 * np.eye(20), atol=1e-12)
+    signs = wn.sparse_problem(20, 30, 5, 0, matrix="rademacher").A * np.sqrt(20)
+    np.testing.assert_allclose(abs(signs), 1)
+
+
+def test_a_dct_with_the_constant_row_leaves_one_norm():
+    problem = wn.sparse_problem(30, 30, 2, 0, matrix="dct")
+    constant = np.ptp(problem.A, axis=1) < 1e-12
+    assert constant.sum() == 1
+    assert problem.signal.sum() == pytest.approx((problem.b / problem.A[:, 0])[constant][0])
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_entries_of_every_kind(signed):
+    shape = {"signed": signed, "seed": 0}
+    sizes = {
+        kind: abs(wn.sparse_problem(1, 20_000, 20_000, entries=kind, **shape).signal)
+        for kind in get_args(problems.Entries)
+    }
+    assert sizes["uniform"].min() >= 1
+    assert sizes["uniform"].max() <= 2
+    assert np.mean(sizes["gaussian"] ** 2) == pytest.approx(1, rel=0.05)
+    assert np.mean(sizes["gaussian"]) == pytest.approx(np.sqrt(2 / np.pi), rel=0.05)
+    logarithms = np.log(sizes["lognormal"])
+    assert np.mean(logarithms) == pytest.approx(0, abs=0.05)
+    assert np.std(logarithms) == pytest.approx(1, abs=0.05)
+    assert (wn.sparse_problem(1, 20, 20, 0, signed=signed).signal < 0).any() == signed
+
+
+def test_the_default_draws_what_it_always_drew():
+    """The published numbers of the book hang on it."""
+    drawn = wn.sparse_problem(7, 12, 3, [3, 4], signed=True, noise=0.1)
+    rng = np.random.default_rng([3, 4])
+    A = rng.normal(size=(7, 12)) / np.sqrt(7)
+    support = rng.choice(12, 3, replace=False)
+    signal = np.zeros(12)
+    signal[support] = rng.uniform(1, 2, 3)
+    signal[support] *= rng.choice([-1, 1], 3)
+    assert (drawn.A == A).all()
+    assert (drawn.signal == signal).all()
+    assert (drawn.b == A @ signal + 0.1 * rng.normal(size=7)).all()
 
 
 def test_noise_is_what_is_left():
@@ -85,6 +143,21 @@ PROBLEM = wn.Problem(A, B)
             "signed must be True or False",
         ),
         (lambda: wn.initial_weights(PROBLEM, 1, 0, shape=np.ones(2)), ValueError, "shape must be"),
+        (
+            lambda: wn.sparse_problem(2, 3, 1, 0, matrix="fourier"),
+            ValueError,
+            "matrix must be one of gaussian, rademacher, dct, correlated; got 'fourier'",
+        ),
+        (
+            lambda: wn.sparse_problem(2, 3, 1, 0, entries=1),
+            ValueError,
+            "entries must be one of uniform, gaussian, lognormal; got 1",
+        ),
+        (
+            lambda: wn.sparse_problem(4, 3, 1, 0, matrix="dct"),
+            ValueError,
+            "a dct of 3 features has no 4 rows: lower n_measurements",
+        ),
         (lambda: wn.Problem(A, [1.0, np.nan]), ValueError, "b holds NaN or infinity: replace"),
         (lambda: wn.Problem([[np.inf, 1], [1, 1]], B), ValueError, "A holds NaN or infinity"),
         (lambda: wn.Problem([[1j, 1], [1, 1]], B), TypeError, "A must be an array of real numbers"),

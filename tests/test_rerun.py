@@ -17,14 +17,9 @@ CHAPTERS = {path.stem: path for path in twins.chapters()}
 
 # Three changes for each chapter, of a seed, a scale, a ratio, a depth, a size: small, so that a
 # rerun takes seconds.
-FEW = {"starts": 2, "n_steps": 300, "n_problems": 2, "n_per_shape": 1}
-BRIEF = {
-    "n_steps": 500,
-    "n_steps_wn": 300,
-    "n_steps_own": 200,
-    "law_points": 100,
-    "other_seeds": [],
-}
+SMALL = {"starts": 2, "n_steps": 300, "per_decade": 2, "n_problems": 1, "n_features": 50}
+FEW = SMALL | {"explorer_scales": (0.1, 1.0), "explorer_ratios": (0.1, 1.0)}
+FEW_SIGNED = SMALL | {"slider_scales": (0.1, 0.3), "slider_depths": (2, 3)}
 QUICK = {
     "explorer_depths": (2, 3),
     "explorer_factors": (1.5,),
@@ -33,7 +28,110 @@ QUICK = {
     "survival_measurements": (10, 20),
     "draws": 2,
 }
+TINY = {
+    "n_draws": 1,
+    "n_measurements": 10,
+    "n_features": 20,
+    "sparsity": 2,
+    "n_scales": 3,
+    "n_steps": 200,
+    "depths": (2, 3),
+    "sharp_scales": 5,
+    "n_small": 1,
+    "lengths": (0.8, 1.3, 1.6),
+    "price_ratios": (2.0,),
+}
+RACE = {
+    "n_draws": 1,
+    "n_measurements": 10,
+    "n_features": 20,
+    "sparsity": 2,
+    "scales": (1e-4, 0.1),
+    "scales_deep": (0.1,),
+    "scales_wn": (0.1,),
+    "ratios": (0.5,),
+    "steps": (0.1,),
+    "n_steps": 200,
+}
+SMALL_RATIOS = {
+    "n_measurements": 10,
+    "n_features": 20,
+    "sparsity": 2,
+    "ratios": (0.1, 1, 10),
+    "counts": (200, 400),
+    "n_problems": 1,
+}
 CHANGES = {
+    "sparsity": [
+        {"n_draws": 1, "sparsities": [2, 30], "n_steps": 500, "slider_sparsities": [3], "seed": 4},
+        {"n_draws": 2, "sparsities": [1, 3, 8], "n_features": 20, "n_measurements": 8}
+        | {"n_steps": 300, "slider_sparsities": [1, 9], "ratio": 100.0},
+        {"n_draws": 1, "sparsities": [4], "scale": 3.0, "step": 5.0, "n_steps": 50}
+        | {"slider_sparsities": [4]},
+    ],
+    "hubble": [
+        {"fractions": [0.03, 0.05], "noisy_fractions": [], "n_steps": 50, "seed": 3},
+        {"fractions": [0.04], "noisy_fractions": [0.04], "n_steps": 20, "sky": 20.0, "ratio": 10.0},
+        {"fractions": [0.05], "noisy_fractions": [0.02], "n_steps": 20, "step": 5.0, "scale": 0.5}
+        | {"n_draws": 2, "sky": 0.5},
+    ],
+    "speed": [
+        RACE,
+        RACE | {"seed": 3, "n_draws": 2, "ratios": (0.2, 5.0), "shared": 0.3},
+        RACE | {"sparsity": 15, "scales": (1e-8, 1e-6, 1e-4, 1e-2, 3.0), "steps": (0.01, 2.0)},
+    ],
+    "figure_4": [
+        TINY | {"seed": 3},
+        TINY | {"depths": (2.5, 4), "ratio": 5.0, "small_depths": (2.5, 4)},
+        TINY | {"n_measurements": 8, "sparsity": 6, "n_scales": 2, "price_depths": (4,)},
+    ],
+    "reach": [
+        {
+            "shapes": [(6, 14, 1)],
+            "matrices": ["gaussian", "dct"],
+            "steps": [0.01],
+            "n_steps": 200,
+            "seed": 5,
+        },
+        {
+            "shapes": [(8, 20, 9)],
+            "matrices": ["correlated"],
+            "signals": ["signed"],
+            "steps": [0.3, 0.01],
+            "n_steps": 100,
+            "ratios": [0.5, 0.05],
+        },
+        {
+            "shapes": [(12, 16, 2)],
+            "matrices": ["rademacher"],
+            "signals": ["uniform"],
+            "steps": [0.02],
+            "n_steps": 50,
+            "scale": 1.0,
+            "ratios": [100.0, 10.0, 3.0],
+        },
+    ],
+    "phase_transition": [
+        {"n_features": 16, "n_draws": 2, "n_slice": 3, "deltas": [0.25, 0.5], "shares": [0.3, 0.6]},
+        {
+            "n_features": 12,
+            "n_draws": 2,
+            "ratios": [10.0],
+            "deltas": [0.3, 0.8],
+            "shares": [0.5],
+            "scale": 0.5,
+            "seed": 3,
+        },
+        {
+            "n_features": 10,
+            "n_draws": 1,
+            "n_slice": 1,
+            "deltas": [0.5, 0.9],
+            "shares": [0.2, 1.0],
+            "ratios": [1.0, 0.1, 0.03, 0.01],
+            "tolerances": [1e-4],
+        },
+    ],
     "index": [
         {"seed": 7},
         {"ratio": 10.0, "scale": 0.3},
@@ -95,10 +193,59 @@ CHANGES = {
         FEW | {"ratio": 1.0, "depth": 3},
         FEW | {"n_measurements": 12, "n_features": 30, "sparsity": 8, "scale": 0.3},
     ],
+    "figure_5": [
+        FEW_SIGNED | {"seed": 7},
+        FEW_SIGNED | {"ratio": 1.0, "depth": 3},
+        FEW_SIGNED | {"n_measurements": 12, "n_features": 30, "sparsity": 8, "scale": 0.3},
+    ],
+    "figure_3": [
+        SMALL_RATIOS | {"seed": 7, "scales": (0.05,), "counts": (100, 300)},
+        SMALL_RATIOS | {"depth": 3, "scales": (0.2, 0.9), "counts": (200,), "ratios": (0.05, 2)},
+        SMALL_RATIOS | {"sparsity": 9, "starts": 2, "twin_ratios": (30.0,), "n_problems": 2},
+    ],
     "figure_2": [
-        BRIEF | {"seed": 7, "starts": 2},
-        BRIEF | {"ratio": 1.0, "depth": 3, "scale": 0.5, "starts": 2},
-        BRIEF | {"n_measurements": 12, "n_features": 30, "sparsity": 8},
+        {"n_steps": 500, "n_steps_wn": 300, "seed": 7, "starts": 2},
+        {
+            "n_steps": 500,
+            "n_steps_wn": 300,
+            "ratio": 1.0,
+            "depth": 3,
+            "scale": 0.5,
+            "starts": 3,
+            "step": 0.02,
+        },
+        {
+            "n_steps": 500,
+            "n_steps_wn": 300,
+            "n_measurements": 12,
+            "n_features": 30,
+            "sparsity": 8,
+            "drift_time": 5,
+            "starts": 1,
+        },
+    ],
+    "on_the_way": [
+        {"second": 0.8, "n_draws": 1, "ratios": [0.1, 0.05], "explorer_ratios": (0.1,), "seed": 3},
+        {
+            "second": 0.3,
+            "two_start": 0.3,
+            "sparsities": [2],
+            "n_draws": 1,
+            "ratios": [0.05],
+            "shown_ratio": 1.0,
+            "explorer_ratios": (1.0, 0.3),
+            "drawn": 4,
+            "drawn_sparsity": 8,
+        },
+        {
+            "n_measurements": 6,
+            "n_features": 10,
+            "sparsities": [2],
+            "n_draws": 2,
+            "ratios": [1.0, 0.1],
+            "start": 0.3,
+            "explorer_ratios": (0.2, 0.1),
+        },
     ],
     "exact_limits": [
         {"depth": 3, "seed": 1},

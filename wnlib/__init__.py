@@ -28,6 +28,7 @@ from wnlib.roads._stalling import rules_out_stall, stalls
 from wnlib.roads.descend import descend
 from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
+from wnlib.sweeps import sweep
 from wnlib.theory import bounds, finite_steps, invariants, potentials, rates, schedules
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "schedules",
     "sparse_problem",
     "stalls",
+    "sweep",
     "verify",
 ]
 

@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         help="compute the numbers behind the figures, or check them",
         description="Compute the numbers behind the figures that take long, and write them to "
         "book/data/NAME.npz. What an interrupted run has computed is not computed again. With "
-        "--check nothing is written; exit code 1: a number differs.",
+        "--check nothing is written; exit code 1: a number differs; 130: interrupted.",
     )
     figures.add_argument("names", nargs="*", metavar="NAME", help="all if none is named")
     figures.add_argument(
@@ -117,7 +117,7 @@ def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
 
 
 def _figures(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    """Return the exit code: 0, or 1 if a number differs."""
+    """Return the exit code: 0, 1 if a number differs, 130 interrupted."""
     from wnlib.figures.studies import MODULES, study  # needs Matplotlib
 
     try:
@@ -125,15 +125,20 @@ def _figures(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
     except ValueError as error:
         parser.error(str(error))
     different = []
-    for figure in chosen:
-        if options.check:
-            different += figure.check(options.check)
-        else:
-            with _pool(options.jobs) as executor:
-                figure.write(executor)
-        done = "checked" if options.check else "written"
-        print(f"{figure.name}: {done}", file=sys.stderr, flush=True)
-    print("\n".join(different))
+    try:
+        with _pool(options.jobs) as executor:
+            for figure in chosen:
+                if options.check:
+                    different += figure.check(options.check, executor=executor)
+                else:
+                    figure.write(executor)
+                done = "checked" if options.check else "written"
+                print(f"{figure.name}: {done}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on where it was", file=sys.stderr)
+        return 130
+    for line in different:
+        print(line)
     return 1 if different else 0
 
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.fft import dct
 
 from wnlib._checks import (
     Record,
@@ -20,6 +21,10 @@ from wnlib._checks import (
     within,
 )
 from wnlib._types import Floats, Seed, Values
+
+Matrix = Literal["gaussian", "rademacher", "dct", "correlated"]
+Entries = Literal["uniform", "gaussian", "lognormal"]
+CORRELATION = 0.7  # of neighbouring columns of a correlated matrix, 0.5 of the next but one
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,12 +154,14 @@ def sparse_problem(
     *,
     signed: bool = False,
     noise: float = 0.0,
+    matrix: Matrix = "gaussian",
+    entries: Entries = "uniform",
 ) -> Problem:
-    """Draw a Gaussian compressed-sensing problem with a sparse ground truth.
+    """Draw a compressed-sensing problem with a sparse ground truth, by default a Gaussian one.
 
-    ``A`` has independent N(0, 1/n_measurements) entries; the signal has ``sparsity`` nonzero
-    entries of size uniform in [1, 2], with random signs if ``signed``; ``b = A signal + noise * g``
-    with ``g`` standard normal.
+    Entries of ``A`` have mean square ``1/n_measurements``; the signal has ``sparsity`` nonzero
+    entries, with random signs if ``signed``; ``b = A signal + noise * g`` with ``g`` standard
+    normal.
 
     Parameters
     ----------
@@ -164,10 +171,23 @@ def sparse_problem(
     signed : bool
     noise : float
         Standard deviation of the noise on each measurement.
+    matrix : {"gaussian", "rademacher", "dct", "correlated"}
+        Independent normal entries; independent signs; rows, chosen at random, of the orthogonal
+        discrete cosine transform, of which there must be enough; normal rows in which entries ``k``
+        columns apart have correlation ``0.7^k``. A "dct" that has drawn the constant row measures
+        the sum of the entries: then all nonnegative solutions have one l1 norm.
+    entries : {"uniform", "gaussian", "lognormal"}
+        Size of the nonzero entries: uniform in [1, 2]; absolute value of a standard normal number,
+        of which some are small; exponential of one, of which some are large.
 
     Returns
     -------
     Problem
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments out of their range.
     """
     n_measurements = count("n_measurements", n_measurements)
     n_features = count("n_features", n_features)
@@ -175,15 +195,48 @@ def sparse_problem(
     if sparsity > n_features:
         raise ValueError(f"sparsity must be at most n_features={n_features}; got {sparsity}")
     noise, signed = within("noise", noise, 0, 1e100), flag("signed", signed)
+    _one_of("matrix", matrix, Matrix)
+    _one_of("entries", entries, Entries)
+    if matrix == "dct" and n_measurements > n_features:
+        raise ValueError(
+            f"a dct of {n_features} features has no {n_measurements} rows: lower n_measurements"
+        )
     rng = generator(seed)
-    A = rng.normal(size=(n_measurements, n_features)) / np.sqrt(n_measurements)
+    A = _draw_matrix(rng, matrix, n_measurements, n_features) / np.sqrt(n_measurements)
     support = rng.choice(n_features, sparsity, replace=False)
     signal = np.zeros(n_features)
-    signal[support] = rng.uniform(1, 2, sparsity)
+    signal[support] = _draw_entries(rng, entries, sparsity)
     if signed:
         signal[support] *= rng.choice([-1, 1], sparsity)
     b = A @ signal + noise * rng.normal(size=n_measurements)
     return Problem(A, b, signal, signed)
+
+
+def _one_of(name: str, value: str, options: object) -> None:
+    """Raise ``ValueError`` unless ``value`` is one of the texts of a Literal."""
+    if not isinstance(value, str) or value not in get_args(options):
+        raise ValueError(f"{name} must be one of {', '.join(get_args(options))}; got {value!r}")
+
+
+def _draw_matrix(rng: np.random.Generator, kind: str, M: int, N: int) -> Floats:
+    """Draw a matrix whose entries have mean square 1."""
+    if kind == "rademacher":
+        return rng.choice([-1.0, 1.0], (M, N))
+    if kind == "dct":
+        rows = rng.choice(N, M, replace=False)
+        return np.sqrt(N) * dct(np.eye(N), axis=0, norm="ortho")[rows]
+    A = rng.normal(size=(M, N))
+    if kind == "correlated":
+        for n in range(1, N):
+            A[:, n] = CORRELATION * A[:, n - 1] + np.sqrt(1 - CORRELATION**2) * A[:, n]
+    return A
+
+
+def _draw_entries(rng: np.random.Generator, kind: str, size: int) -> Floats:
+    if kind == "uniform":
+        return rng.uniform(1, 2, size)
+    normal = rng.normal(size=size)
+    return np.abs(normal) if kind == "gaussian" else np.exp(normal)
 
 
 def check_problem(problem: Problem) -> Problem:

@@ -9,15 +9,17 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import closing, contextmanager, nullcontext
 from hashlib import sha256
 from itertools import product
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wnlib._store import Store
 
 Point = dict[str, Any]
 Columns = dict[str, NDArray[Any]]
@@ -41,14 +43,14 @@ def sweep(
     grid : mapping, or iterable of mappings
         Names to values: all combinations of them, the last name changing fastest. What is not a
         list, tuple, range or array is the same at all points. Or the points themselves, which have
-        the same names.
+        the same names. The function gets Python's numbers, strings and lists for those of NumPy.
     executor : concurrent.futures.Executor, optional
         Points are submitted to it one by one: threads, processes, ``Client.get_executor()`` of
-        Dask. It is not shut down. By default the points are computed here, one after the other.
+        Dask. It is not shut down. By default, the points are computed here, one after the other.
     store : path, optional
         A file to which each result is added once it is there. What it holds already is not computed
-        again: so a sweep that was interrupted, killed or broke off goes on where it was. After a
-        change of the function the file must be deleted.
+        again: so a sweep that was interrupted, killed or broke off goes on where it was. Several
+        may share it. After a change of the function the file must be deleted.
     progress : bool, optional
         Show a bar (needs tqdm); by default, where tqdm is installed and stderr is a terminal.
 
@@ -56,7 +58,7 @@ def sweep(
     -------
     dict
         Name to array, one row for each point, in the order of the grid: first the names of the
-        points, then those of the results. ``pandas.DataFrame`` takes it as it is.
+        points, then those of the results. ``pandas.DataFrame`` takes it if the rows are numbers.
 
     Raises
     ------
@@ -65,18 +67,31 @@ def sweep(
     OSError
         If the store cannot be written. Like an error of the function, which is raised as it is, or
         the death of a worker, this leaves in the store all that had been added before.
+
+    Warns
+    -----
+    UserWarning
+        If lines of the store are damaged. What they held is computed again.
     """
-    points = _points(grid)
+    points = points_of(grid)
     keys = [_text(point, sort_keys=True) for point in points]
-    with closing(_Store(store, function)) if store is not None else nullcontext(None) as kept:
+    with closing(Store(store, function)) if store is not None else nullcontext(None) as kept:
         found = dict(kept.found) if kept else {}
         todo = {key: point for key, point in zip(keys, points, strict=True) if key not in found}
+        if kept and kept.damaged and todo:
+            message = (
+                f"{kept.damaged} damaged line(s) in {kept.path}: what is lost is computed again"
+            )
+            warnings.warn(message, stacklevel=2)
         with _bar(progress, len(set(keys)), len(set(keys)) - len(todo)) as bar:
-            for key, result in _results(function, todo, executor):
+
+            def keep(key: str, result: str) -> None:
                 if kept:
                     kept.add(key, result)
                 found[key] = result
                 bar.update(1)
+
+            _compute(function, todo, executor, keep)
     return _columns(points, [json.loads(found[key]) for key in keys])
 
 
@@ -104,39 +119,63 @@ def _text(value: Any, sort_keys: bool = False) -> str:
     return json.dumps(value, sort_keys=sort_keys, default=_plain, separators=(",", ":"))
 
 
-def _points(grid: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Point]:
+def points_of(grid: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Point]:
+    """Return the points of a grid, in their order, as the function gets them."""
     if isinstance(grid, Mapping):
         many = list | tuple | range | np.ndarray
-        axes = {name: v if isinstance(v, many) else [v] for name, v in grid.items()}
+        axes = {name: list(v) if isinstance(v, many) else [v] for name, v in grid.items()}
         points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     else:
-        points = [dict(point) for point in grid]
+        points = [dict(_mapping("each point of grid", point)) for point in grid]
     if not points:
         raise ValueError("grid has no points: each of its names needs a value")
-    if any(point.keys() != points[0].keys() for point in points):
-        raise ValueError("the points of grid must all have the same names")
+    _alike("the points of grid must all have the same names", points)
     return [json.loads(_text(point)) for point in points]  # the same, computed or read
 
 
-def _results(
-    function: Callable[..., Mapping[str, Any]],
+def _mapping(what: str, value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    raise TypeError(f"{what} must be a mapping of names to numbers or arrays; got {value!r}")
+
+
+def _call(function: Callable[..., object], point: Point, attempt: bytes = b"") -> str:
+    """Compute a point, and write its result as JSON."""
+    result = _mapping("the result of the function", function(**point))
+    if twice := point.keys() & result.keys():
+        raise ValueError(f"the function returns names of the grid: {', '.join(sorted(twice))}")
+    return _text(dict(result))
+
+
+def _compute(
+    function: Callable[..., object],
     todo: Mapping[str, Point],
     executor: Executor | None,
-) -> Iterator[tuple[str, str]]:
-    """Yield keys and results, written as JSON, as they come."""
+    keep: Callable[[str, str], None],
+) -> None:
+    """Compute points, and keep each result once it is there."""
     if executor is None:
         for key, point in todo.items():
             with _at(point):
-                yield key, _text(function(**point))
+                result = _call(function, point)
+            keep(key, result)
         return
-    futures = {executor.submit(function, **point): key for key, point in todo.items()}
+    attempt = os.urandom(8)  # Dask answers a call that it has seen by what it remembers: an error
+    futures: dict[Future[str], str] = {}
     try:
-        for future in as_completed(futures):
-            with _at(todo[futures[future]]):
-                yield futures[future], _text(future.result())
-    finally:
-        for future in futures:
-            future.cancel()
+        for key, point in todo.items():
+            with _at(point):
+                futures[executor.submit(_call, function, point, attempt)] = key
+        for future in as_completed(list(futures)):
+            key = futures.pop(future)
+            with _at(todo[key]):
+                result = future.result()
+            keep(key, result)
+    finally:  # after an error or Ctrl-C: start nothing more, and keep what is there
+        left = [(future, key) for future, key in futures.items() if not future.cancel()]
+        for future, key in left:
+            if future.done() and not future.exception():
+                keep(key, future.result())
 
 
 @contextmanager
@@ -158,23 +197,22 @@ def _bar(progress: bool | None, total: int, done: int) -> Any:
     except ImportError:
         if progress:
             raise
-        return nullcontext(_NoBar())
+        return nullcontext(SimpleNamespace(update=lambda n: None))
     # disable=None: unless stderr is a terminal
     return tqdm(total=total, initial=done, disable=None if progress is None else not progress)
 
 
-class _NoBar:
-    def update(self, n: float = 1) -> None: ...
+def _alike(demand: str, rows: Sequence[Point]) -> None:
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            raise ValueError(
+                f"{demand}; got {', '.join(rows[0])} at one and {', '.join(row)} at another"
+            )
 
 
-def _columns(points: Sequence[Point], results: Sequence[Mapping[str, Any]]) -> Columns:
+def _columns(points: Sequence[Point], results: Sequence[Point]) -> Columns:
     """Turn rows into columns."""
-    if not all(isinstance(result, dict) for result in results):
-        raise TypeError("the function must return a mapping of names to numbers or arrays")
-    if any(result.keys() != results[0].keys() for result in results):
-        raise ValueError("the function must return the same names at all points")
-    if twice := points[0].keys() & results[0].keys():
-        raise ValueError(f"the function returns names of the grid: {', '.join(sorted(twice))}")
+    _alike("the function must return the same names at all points", results)
     return {
         name: _column(name, [row[name] for row in rows])
         for rows in (points, results)
@@ -184,59 +222,10 @@ def _columns(points: Sequence[Point], results: Sequence[Mapping[str, Any]]) -> C
 
 def _column(name: str, values: list[Any]) -> NDArray[Any]:
     try:
-        return np.array(values)
+        column = np.array(values)
     except ValueError as error:
         raise ValueError(f"{name} has another shape at some points than at others") from error
-
-
-class _Store:
-    """A file of lines, each the checksum of a result and the result, with its point.
-
-    A line is added by one write, so it is there or not, whatever kills the process; what is torn or
-    damaged fails its checksum, and counts as not there.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], function: Callable[..., object]) -> None:
-        self.path = Path(path)
-        name = f"{function.__module__}.{getattr(function, '__qualname__', '<')}"
-        if "<" in name:
-            raise TypeError(
-                "a store needs a function that can be imported by its name; got "
-                f"{function!r}: write it with def, and put what it is given into the grid"
-            )
-        self.found: dict[str, str] = {}
-        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        whole = [line[65:].decode() for line in lines if self._intact(line)]
-        if damaged := sum(map(bool, lines[:-1])) - len(whole):  # the last one is empty, or torn
-            warnings.warn(
-                f"{damaged} damaged lines in {self.path} are computed again", stacklevel=3
-            )
-        for line in whole:
-            function_name, key, result = json.loads(line)
-            if function_name != name:
-                raise ValueError(
-                    f"{self.path} is the store of {function_name}, not of {name}: name another file"
-                )
-            self.found[key] = result
-        self.name = name
-        self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        if lines and lines[-1]:
-            self._write(b"\n")
-
-    @staticmethod
-    def _intact(line: bytes) -> bool:
-        return line[:64] == sha256(line[65:]).hexdigest().encode()
-
-    def add(self, key: str, result: str) -> None:
-        """Add a result."""
-        line = json.dumps([self.name, key, result]).encode()
-        self._write(sha256(line).hexdigest().encode() + b" " + line + b"\n")
-
-    def _write(self, line: bytes) -> None:
-        if os.write(self.file, line) != len(line):
-            raise OSError(f"{self.path} is not written to the end of a line: is the disk full?")
-
-    def close(self) -> None:
-        """Close the file, once all is on the disk."""
-        os.fsync(self.file)
-        os.close(self.file)
+    kinds = {np.asarray(value).dtype.kind for value in values}
+    if not any(kinds <= set(alike) for alike in ("iuf", "b", "U")):  # NumPy writes numbers as text
+        raise ValueError(f"{name} must be numbers, or truth values, or strings, at all points")
+    return column

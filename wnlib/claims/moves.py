@@ -13,6 +13,7 @@ from wnlib.problems import Problem
 # What stays where it was drawn, because the sampler meets a hypothesis that no `applies` asks for.
 FIXED = {
     "prop-plain-shape": {"start", "depth"},  # a scale that is tiny for the depth
+    "obs-law": {"signal", "matrix", "start"},  # observed on such problems only
 }
 PARTS = "signal", "matrix", "start", "ratio", "depth"
 SNIPPET = """\

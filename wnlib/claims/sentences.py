@@ -87,6 +87,15 @@ SENTENCES = {
     "prop-shape-threshold": r"The shortest solution minimizes all norms whose weights differ by "
     r"less than the factor that its certificate tolerates, and tiny starts of such a shape lead "
     r"to it.",
+    "obs-wider-range": r"With $\tilde\eta \le \theta Q/20$, $\theta$ the slack of the certificate, "
+    r"weight normalization is accurate from all starts with $r_0^2 \le Q/2$ from which it does not "
+    r"stall, and gradient flow not from a quarter of that scale.",
+    "obs-hundred-thousand": r"At $\alpha = 0.1$, if $r_0^2 \le Q/4$, gradient flow is then more "
+    r"than $10^5$ times as far off as weight normalization, in the limit.",
+    "lem-two-halves": r"The mean $m(z_+, z_-)$ of the two halves of a signed problem is that of "
+    r"the start over $\rho$, and their overlap at most $\frac2\rho \sum m(\beta_+, \beta_-)$.",
+    "obs-signed": r"With a signed truth and $2N$ weights the same holds, with the smallest norm "
+    r"$Q$ of signed solutions.",
     "thm-effective-start": r"Gradient descent that converges ends exactly where gradient flow from "
     r"an *effective start* does; below the largest stable step that start is positive.",
     "thm-wn-effective-start": r"So does gradient descent with weight normalization, from the "
@@ -96,11 +105,66 @@ SENTENCES = {
     "prop-largest-step": r"Next to a positive solution, descent settles if the step is below "
     r"$2/\lambda$, where $\lambda$ is the largest eigenvalue of $L\, A B A^\top$, and does not if "
     r"it is above.",
+    "obs-wn-follows-lp": r"On Gaussian problems weight normalization finds the signal where the "
+    r"linear program does, if that is not too close a call for its ratio, and misses it where that "
+    r"misses it; gradient descent, larger ratios and long starts do not.",
+    "obs-gd-positivity": r"From starts of moderate size gradient descent finds a nonnegative "
+    r"signal of a Gaussian problem where no other nonnegative solution exists, and misses it where "
+    r"the linear program has little slack.",
+    "obs-reach": r"Where the signal is the shortest solution but not the only one, the start "
+    r"at most half as long and $\tilde\eta \le Q/10$, weight normalization ends nearer to it than "
+    r"gradient descent, by about $\rho^\theta$, $\theta$ the slack of the best certificate.",
+    "obs-faster": r"From one start of scale 0.1, for $L = 2$ and each with half of its largest "
+    r"stable step, weight normalization needs fewer steps than gradient descent to the second "
+    r"digit of the error, and more to that of the loss, if the signal is clearly the shortest "
+    r"solution.",
+    "obs-best-start": r"From its best start, gradient descent needs fewer steps to the second "
+    r"digit of the error than weight normalization from its own, for $L = 2$; for $L = 3$ a start "
+    r"three times smaller costs it more than twice as many.",
     "prop-average": r"The correlations of the average of $\tilde x$ in the flow's clock are a "
     r"penalty minus a slack, at all times; for $L = 2$ the penalty is their soft maximum.",
     "cor-lasso-gap": r"These correlations are feasible for the dual of the Lasso, for $L = 2$ at a "
     r"penalty that exceeds the soft maximum by a bounded share; the duality gap of the average is "
     r"bounded by what it remembers of its start.",
+    "prop-ratio-monotone": r"With each ratio the length moves to the side to which gradient flow "
+    r"moves it; the smaller the ratio, the less it changes. Where it grows, $\rho$ grows as "
+    r"$\tilde\eta$ falls; where it shrinks, $\rho$ falls.",
+    "prop-ratio-crossing": r"With $\tilde\eta = \Lambda(R_0, R_{\mathrm{GF}})$ weight "
+    r"normalization ends exactly where gradient flow does. Where the length grows, smaller ratios "
+    r"end shorter, larger ones longer.",
+    "obs-ratio": r"On Gaussian problems with the signal for the shortest solution, from even "
+    r"starts that gradient flow makes longer, the error falls with the ratio; it is below that of "
+    r"gradient flow exactly if $\tilde\eta < \Lambda(R_0, R_{\mathrm{GF}})$.",
+    "obs-best-ratio": r"At a given time the ratio at which the exponents of the error on and off "
+    r"the support agree is better than a third of it, and than three times it.",
+    "obs-error-and-loss": r"If the certificate leaves $(Q - R_0)(1 - \max f) \ge 12\,\tilde\eta$, "
+    r"then by the time $25/\lambda$ both losses are below a thousandth of their first values, and "
+    r"the error of weight normalization is below a thousandth of that of gradient descent.",
+    "lem-memory": r"At depth 2 $R' = 2\tilde\eta\, c R$, and "
+    r"$v_n^2 = v_n(0)^2 e^{a_n/\tilde\eta}$ with $a_n = \int (f_n - 1)\, dR$; the largest $a_n$ is "
+    r"never negative, and none exceeds $\tilde\eta \log(1/v_n(0)^2)$.",
+    "obs-law": r"With the ratio $Q/200$ the flow is within 15 % of $Q$ of the law, in the mean "
+    r"over the way, and its distance is less than 60 % of that with $Q/50$.",
+    "prop-last-stretch": r"$\log\frac R{Q - R}$ grows at the rate $\lambda(1 + \delta)$ with an "
+    r"explicit $\delta$, which is 0 where the direction is the best of its length on the support.",
+    "obs-depth": r"From starts with $R_0 \le R^*/2$ and with $\tilde\eta \le R^*/10$ weight "
+    r"normalization ends nearer to the signal than gradient flow, at each depth, if the signal "
+    r"minimizes the norm that the shape of the start weights.",
+    "prop-deeper-lower": r"The even start as long as the weights at $z^\star$ has the effective "
+    r"weights $\beta^*(L) = (\frac1N \sum z_n^{2/L})^{L/2}$; a layer lowers them by $\sqrt{s/N}$ "
+    r"or more, while $\alpha^*(L)$ falls or rises with the units of the signal.",
+    "obs-smaller-start": r"From even starts of the same effective weights, between $\beta^*(L')$ "
+    r"and $\beta^*(L)$, the shallower network finds the signal and the deeper one does not.",
+    "prop-escape": r"The first weight reaches $X$ between the least $w(x_{0,n})/(c_n + \delta_n)$ "
+    r"and the least $w(x_{0,n})/(c_n - \delta_n)$, which grow like $\alpha^{-(L-2)}$ for small "
+    r"starts; weight normalization waits at least $1/\tilde\eta$ times as long.",
+    "obs-sparsity": r"From a start with $R_0 \le Q'/2$ and $\tilde\eta \le Q/40$, a signal of norm "
+    r"$Q$ has a larger $\log\rho$ than half of it, of norm $Q'$, by nearly $(Q - Q')/\tilde\eta$; "
+    r"while the linear program is sure of the signal, weight normalization is ten times as "
+    r"near to it as gradient flow.",
+    "obs-hubble": r"On pieces of a picture of galaxies, $\tilde\eta \le Q/40$ and $R_0 \le Q/2$: "
+    r"weight normalization ends within a fiftieth of the smallest $\ell_1$ norm, and ten "
+    r"times as near to the picture as gradient flow if the linear program is sure of it.",
 }
 
 

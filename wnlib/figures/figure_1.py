@@ -1,151 +1,151 @@
 """Error against the scale of the start, as in the paper's Figure 1: computed and drawn.
 
-:func:`compute` follows flows from starts of many scales, to the limit and for a number of steps;
-:func:`draw` and :func:`draw_lengths` show it. :func:`compare` does the same from a single start,
-for other problems, beside what :func:`wnlib.theory.law.arrival_estimate` predicts.
+The paper's Figure 5, that of a signed truth, shares all of this with another setting.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from wnlib._checks import Record
 from wnlib._types import Floats
 from wnlib.figures import plotting
-from wnlib.flows import Flow, WeightNormFlow, squared_radius
-from wnlib.l1.certificates import off_support
+from wnlib.figures.studies import Data, Study
+from wnlib.flows import Flow, PlainFlow, WeightNormFlow, squared_radius
 from wnlib.l1.linear_program import min_l1
-from wnlib.problems import Problem
-from wnlib.results import Result, Status
+from wnlib.problems import initial_weights, sparse_problem
+from wnlib.results import Status
 from wnlib.roads.descend import descend
-from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
-from wnlib.theory.law import arrival_estimate
 
 BROKEN = Status.CROSSED_ZERO, Status.DIVERGED  # such a run has no end that a method could return
+METHODS = "GD", "WN-GD"
+PLACES = {"GD": (0.08, 0.08), "limit": (0.13, 1e-13), "steps": (0.02, 3e-9), "region": (0.015, 3)}
+DECADES = -1.5, 1.0  # by how much the scales of the figure differ from the one in question
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Scan(Record):
-    """Where flows end from the same starts at several scales.
-
-    Attributes
-    ----------
-    problem : Problem
-    scales : numpy.ndarray, shape (S,)
-    results : dict
-        Flow to ``Result``, of starts in the order of the scales.
-    """
-
-    problem: Problem
-    scales: Floats
-    results: Mapping[Flow, Result]
-
-    def errors(self, flow: Flow) -> Floats:
-        """Return relative errors, shape (S, starts); NaN where a run broke off."""
-        result = self.results[flow]
-        with np.errstate(over="ignore"):  # of a run that diverged
-            error = self.problem.error(result.effective)
-        error = np.where(np.isin(result.status, BROKEN), np.nan, error)
-        return error.reshape(len(self.scales), -1)
-
-    def mean(self, flow: Flow) -> Floats:
-        """Return the mean error at each scale, shape (S,); NaN where a run broke off."""
-        return self.errors(flow).mean(axis=1)
-
-    def starts(self, flow: Flow) -> Floats:
-        """Return the squared lengths of the starts, shape (S, starts)."""
-        return (self.results[flow].initial ** 2).sum(axis=1).reshape(len(self.scales), -1)
-
-    def ends(self, flow: Flow) -> Floats:
-        """Return the squared lengths of the trained weights at the end, shape (S, starts)."""
-        return np.reshape(self.results[flow].radius, (len(self.scales), -1)) ** 2
-
-    def accurate(self, flow: Flow, level: float) -> list[tuple[float, float]]:
-        """Return the stretches of neighbouring scales whose mean error is below a level.
-
-        Returns
-        -------
-        list of (float, float)
-            The first and the last scale of each.
-        """
-        return [(self.scales[i], self.scales[j]) for i, j in stretches(self.mean(flow) < level)]
+def flow_of(method: str, depth: float, ratio: float) -> Flow:
+    """Return the flow of a method, one of :data:`METHODS`; GD has no use for the ratio."""
+    return PlainFlow(depth) if method == "GD" else WeightNormFlow(depth, ratio)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ErrorAgainstScale:
-    """What the figure shows.
-
-    Attributes
-    ----------
-    limits : Scan
-        The exact limits, at all scales.
-    steps : Scan
-        After ``n_steps`` steps, at some of the scales.
-    n_steps : int
-    shortest : float
-        Squared length ``sum z^{2/L}`` of the weights at the point ``z`` of smallest l1 norm: for
-        depth 2 that norm, Q.
-    wall : float
-        The scale at which a start is, on average, as long.
-    """
-
-    limits: Scan
-    steps: Scan
-    n_steps: int
-    shortest: float
-    wall: float
-
-
-def compute(
-    flows: Sequence[Flow],
-    problem: Problem,
-    xi: Floats,
-    scales: Floats,
+def trial(
     *,
+    signed: bool,
+    n_measurements: int,
+    n_features: int,
+    sparsity: int,
+    seed: int,
+    start_seed: int,
+    starts: int,
+    depth: float,
+    ratio: float,
     step: float,
     n_steps: int,
-    every: int = 2,
-) -> ErrorAgainstScale:
-    """Follow flows from ``scale * xi``, at each scale.
+    method: str,
+    scale: float,
+) -> dict[str, Any]:
+    """Follow a method from all starts of one scale: to the limit, and for a number of steps.
 
-    Parameters
-    ----------
-    flows : sequence of PlainFlow or WeightNormFlow
-        Of one depth.
-    problem : Problem
-        With a signal.
-    xi : numpy.ndarray, shape (starts, n_weights)
-        Positive.
-    scales : numpy.ndarray, shape (S,)
-        Ascending.
-    step : float
-    n_steps : int
-    every : int
-        Steps are what takes time: they are taken at every second scale, say.
+    The starts are the same at each scale, up to it.
 
     Returns
     -------
-    ErrorAgainstScale
+    dict
+        ``limit_error``, ``error``, relative (NaN where a run of steps broke off); ``limit_status``,
+        ``status``; ``R0`` and ``limit_R``, squared lengths of the weights at the start and in the
+        limit, each of shape (starts,); and ``shortest``, that at the point of smallest l1 norm: for
+        depth 2 this norm, Q.
     """
-    some = scales[::every]
-    x0, coarse = (a[:, None, None] * xi for a in (scales, some))
-    x0, coarse = (x.reshape(-1, problem.n_weights) for x in (x0, coarse))
-    end = [step * n_steps]
-    limits = {flow: limit(flow, problem, x0) for flow in flows}
-    steps = {flow: descend(flow, problem, coarse, step, n_steps, times=end) for flow in flows}
-    shortest = squared_radius(problem.split(min_l1(problem).z), flows[0].depth)
-    return ErrorAgainstScale(
-        limits=Scan(problem, scales, limits),
-        steps=Scan(problem, some, steps),
-        n_steps=n_steps,
-        shortest=shortest,
-        wall=np.sqrt(shortest / np.mean((xi**2).sum(axis=1))),
-    )
+    shape = n_measurements, n_features, sparsity
+    problem = sparse_problem(*shape, seed=seed, signed=signed)
+    x0 = initial_weights(problem, scale, seed=start_seed, starts=starts)
+    flow = flow_of(method, depth, ratio)
+    end = limit(flow, problem, x0)
+    run = descend(flow, problem, x0, step, n_steps, times=[step * n_steps])
+    with np.errstate(over="ignore"):  # of a run that diverged
+        error = np.where(np.isin(run.status, BROKEN), np.nan, run.error)
+    return {
+        "limit_error": end.error,
+        "limit_status": [str(status) for status in end.status],
+        "error": error,
+        "status": [str(status) for status in run.status],
+        "R0": (x0**2).sum(axis=1),
+        "limit_R": np.asarray(end.radius) ** 2,
+        "shortest": squared_radius(problem.split(min_l1(problem).z), depth),
+    }
+
+
+def grid(
+    seed: int = 0,
+    start_seed: int = 2,
+    starts: int = 5,
+    n_measurements: int = 40,
+    n_features: int = 100,
+    sparsity: int = 5,
+    depth: float = 2,
+    ratio: float = 0.1,
+    scale: float = 0.1,
+    step: float = 0.01,
+    n_steps: int = 50_000,
+    decades: Sequence[float] = DECADES,
+    per_decade: int = 8,
+    signed: bool = False,
+) -> dict[str, Any]:
+    """Return the points of the figure: both methods, at scales around the one in question."""
+    first, last = (round(each * per_decade) for each in decades)
+    return {
+        "signed": signed,
+        "n_measurements": n_measurements,
+        "n_features": n_features,
+        "sparsity": sparsity,
+        "seed": seed,
+        "start_seed": start_seed,
+        "starts": starts,
+        "depth": depth,
+        "ratio": ratio,
+        "step": step,
+        "n_steps": n_steps,
+        "method": METHODS,
+        "scale": scale * 10 ** (np.arange(first, last + 1) / per_decade),
+    }
+
+
+# The steps repeat their rounding errors only up to their order, which the smallest errors are.
+RTOL, ATOL = 1e-4, 1e-9
+compute = Study("figure_1", trial, grid, rtol=RTOL, atol=ATOL)
+
+
+def mean(data: Data, column: str, method: str) -> Floats:
+    """Return the mean over the starts at each scale, shape (S,); NaN where a run broke off."""
+    return data.where(method=method)[column].mean(axis=1)
+
+
+def wall(data: Data) -> float:
+    """Return the scale at which a start is, on average, as long as the shortest solution."""
+    lengths = (data["R0"] / data["scale"][:, None] ** 2).mean()
+    return float(np.sqrt(data["shortest"][0] / lengths))
+
+
+def at_scale(data: Data, column: str, method: str, scale: float) -> Floats:
+    """Return what a column has at the scale nearest to one, shape (starts,)."""
+    part = data.where(method=method)
+    return part[column][np.argmin(abs(np.log(part["scale"] / scale)))]
+
+
+def accurate(data: Data, column: str, method: str, level: float) -> list[tuple[float, float]]:
+    """Return the stretches of neighbouring scales at which the mean error is below a level.
+
+    Returns
+    -------
+    list of (float, float)
+        The first and the last scale of each.
+    """
+    scales = data.where(method=method)["scale"]
+    below = mean(data, column, method) < level
+    return [(float(scales[i]), float(scales[j])) for i, j in stretches(below)]
 
 
 def stretches(where: ArrayLike) -> list[tuple[int, int]]:
@@ -164,130 +164,83 @@ def stretches(where: ArrayLike) -> list[tuple[int, int]]:
     return [(int(i), int(j) - 1) for i, j in zip(changes[::2], changes[1::2], strict=True)]
 
 
-def name(flow: Flow) -> str:
-    """Return what the figure calls a flow: its method, without the ratio."""
-    return plotting.flow_style(flow)["label"].split(",")[0]
+def style_of(data: Data, method: str) -> dict[str, Any]:
+    """Return colour and marker of a method, as everywhere in the book."""
+    flow = flow_of(method, data["depth"][0], data["ratio"][0])
+    return {key: plotting.flow_style(flow)[key] for key in ("color", "marker")}
 
 
-def draw(ax: Axes, data: ErrorAgainstScale) -> Axes:
+def draw(ax: Axes, data: Data, places: Mapping[str, tuple[float, float]] = PLACES) -> Axes:
     """Draw the errors of the limits as bands, those of the steps as whiskers.
+
+    Where the limits of weight normalization are better, the figure is shaded.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    data : ErrorAgainstScale
-        Of two flows: where the limits of the second are better, the figure is shaded.
+    data : Data
+        Of :func:`trial`, at the points of :func:`grid`.
+    places : dict
+        Where what is written begins, by the keys of :data:`PLACES`; the scale in units of the wall.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    limits, steps = data.limits, data.steps
-    for flow in limits.results:
-        style = plotting.flow_style(flow) | {"label": f"{name(flow)}, limit", "marker": None}
-        plotting.band(ax, limits.scales, limits.errors(flow), **style)
-    for flow in steps.results:
-        style = plotting.flow_style(flow) | {"label": f"{name(flow)}, {data.n_steps:,} steps"}
-        plotting.whiskers(ax, steps.scales, steps.errors(flow), **style)
-    first, second = limits.results
-    better, label = limits.mean(second) < limits.mean(first), f"limit of {name(second)} is better"
+    scales = np.unique(data["scale"])
+    for method in METHODS:
+        part, style = data.where(method=method), style_of(data, method)
+        plotting.band(ax, scales, part["limit_error"], color=style["color"])
+        plotting.whiskers(ax, scales, part["error"], **style)
+    better = mean(data, "limit_error", "WN-GD") < mean(data, "limit_error", "GD")
     for i, j in stretches(better):
-        plotting.shade(ax, limits.scales[i : j + 1], np.full(j - i + 1, True), label)
-        label = "_nolegend_"
-    length = "Q" if first.depth == 2 else r"\sum_n z_n^{2/L}"
-    plotting.mark(ax, data.wall, f"$r_0^2 = {length}$")
+        plotting.shade(ax, scales[i : j + 1], np.full(j - i + 1, True), "_nolegend_")
+    length = "Q" if data["depth"][0] == 2 else r"\sum_n z_n^{2/L}"
+    plotting.mark(ax, wall(data), f"$r_0^2 = {length}$", height=0.3)
+    for key, (text, color) in _words(data).items():
+        share, error = places[key]
+        plotting.label(ax, share * wall(data), error, text, color=color, xytext=(0, 0))
     ax.set(xscale="log", yscale="log", ylim=(1e-15, 20))
     ax.set(xlabel=r"scale $\alpha$ of the start", ylabel="relative error")
     return ax
 
 
-def draw_lengths(ax: Axes, data: ErrorAgainstScale) -> Axes:
+def _words(data: Data) -> dict[str, tuple[str, str]]:
+    """Return what is written beside the curves, and its colour."""
+    gd, wn = (style_of(data, method)["color"] for method in METHODS)
+    return {
+        "GD": ("GD", gd),
+        "limit": ("WN-GD, limit", wn),
+        "steps": (f"WN-GD, {data['n_steps'][0]:,} steps", wn),
+        "region": ("shaded: limit of WN-GD is better", plotting.BLACK),
+    }
+
+
+def draw_lengths(ax: Axes, data: Data) -> Axes:
     """Draw the length of the limit against that of the start, in units of the shortest.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    data : ErrorAgainstScale
+    data : Data
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    for flow in data.limits.results:
-        R0 = data.limits.starts(flow).ravel() / data.shortest
-        R = data.limits.ends(flow).ravel() / data.shortest
-        style = plotting.flow_style(flow) | {"linestyle": "none", "alpha": 0.6}
-        ax.plot(R0, R, **style)
+    for method in METHODS:
+        part = data.where(method=method)
+        R0, R = (part[name] / part["shortest"][:, None] for name in ("R0", "limit_R"))
+        ax.plot(R0.ravel(), R.ravel(), linestyle="none", alpha=0.6, **style_of(data, method))
+        height = 1.5 if method == "GD" else 0.8
+        plotting.label(ax, 0.1, height, method, color=style_of(data, method)["color"])
     line = np.geomspace(R0.min(), R0.max(), 200)
     dashed: dict[str, Any] = {"linestyle": "--", "color": plotting.BLACK, "linewidth": 1.2}
-    ax.plot(line, np.maximum(line, 1), **dashed, label="max(1, $r_0^2/Q$)")
-    ax.set(xscale="log", yscale="log")
+    ax.plot(line, np.maximum(line, 1), **dashed)
+    plotting.label(ax, 2.5, 4.5, "max(1, $r_0^2/Q$)", ha="right")
+    ax.set(xscale="log", yscale="log", ylim=(0.6, None))
     ax.set(xlabel="start: $r_0^2 / Q$", ylabel=r"limit: $r_\infty^2 / Q$")
-    ax.legend(loc="upper left")
     return ax
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Errors of two flows on one problem, from one start.
-
-    Attributes
-    ----------
-    limits : tuple of float
-        Relative errors of the exact limits.
-    reached : tuple of float
-        The same after some time.
-    estimate : float
-        What :func:`wnlib.theory.law.arrival_estimate` says of the second flow.
-    max_f : float
-        The largest ``f``, :func:`wnlib.l1.certificates.off_support`.
-    """
-
-    limits: tuple[float, ...]
-    reached: tuple[float, ...]
-    estimate: float
-    max_f: float
-
-    @property
-    def factors(self) -> Floats:
-        """By what factor the first flow is farther off: in the limit, and after that time."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            first, second = np.transpose([self.limits, self.reached])
-            return first / second
-
-
-def compare(
-    flows: tuple[Flow, WeightNormFlow],
-    problem: Problem,
-    x0: Floats,
-    t_end: float,
-    rtol: float = 1e-7,
-) -> Comparison:
-    """Compare two flows from one start, in the limit and at a time.
-
-    Parameters
-    ----------
-    flows : (PlainFlow, WeightNormFlow)
-    problem : Problem
-        With a nonnegative signal that has zero entries.
-    x0 : numpy.ndarray, shape (n_weights,)
-    t_end : float
-        Gradient descent reaches it in ``t_end / step`` steps; the flow is integrated instead.
-    rtol : float
-        Of the integration.
-
-    Returns
-    -------
-    Comparison
-    """
-    ends = [limit(flow, problem, x0) for flow in flows]
-    runs = [integrate(flow, problem, x0, t_end, times=[t_end], rtol=rtol) for flow in flows]
-    return Comparison(
-        limits=tuple(float(problem.error(end.effective)) for end in ends),
-        reached=tuple(float(problem.error(run.effective)) for run in runs),
-        estimate=float(arrival_estimate(flows[1], problem, x0)),
-        max_f=float(off_support(problem).max(initial=-np.inf)),
-    )
 
 
 def short(error: float) -> str:

@@ -22,13 +22,26 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from wnlib.sweeps import sweep
+from wnlib.sweeps import points_of, sweep
 
 LIBRARY = Path(__file__).resolve().parent.parent
 FOLDER = LIBRARY.parent / "book" / "data"
 # The modules of wnlib.figures that have a study.
 MODULES: tuple[str, ...] = (
     # one a line
+    "speed",
+    "figure_2",
+    "on_the_way",
+    "figure_3",
+    "phase_transition",
+    "reach",
+    "figure_1",
+    "figure_5",
+    "other_draws",
+    "signed_draws",
+    "figure_4",
+    "sparsity",
+    "hubble",
 )
 
 
@@ -55,6 +68,8 @@ class Data(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a column; its first axis is that of the points."""
+        if name not in self._columns:
+            raise KeyError(f"no column is named {name!r}; there are {', '.join(self)}")
         return self._columns[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -71,8 +86,12 @@ class Data(Mapping[str, NDArray[Any]]):
         return f"<Data, {points} points: {', '.join(self)}; {self.origin}>"
 
     def where(self, **values: object) -> "Data":
-        """Return the rows at which each of some columns has a given value."""
-        rows = np.logical_and.reduce([self[name] == value for name, value in values.items()])
+        """Return the rows at which each of some columns has a given value; there may be none."""
+        rows = np.ones(len(next(iter(self.values()))), dtype=bool)
+        for name, value in values.items():
+            if self[name].ndim > 1:
+                raise ValueError(f"{name} has several entries at each point: choose rows yourself")
+            rows &= self[name] == value
         columns = {name: column[rows] for name, column in self.items()}
         return Data(columns, self.settings, self.origin)
 
@@ -162,13 +181,15 @@ class Study:
             **columns,
         }
         np.savez_compressed(file, **contents)
-        new = self.path.with_suffix(".new")
+        new = FOLDER / f".{self.name}.new"
         new.write_bytes(file.getvalue())
         os.replace(new, self.path)
         for part in FOLDER.glob(f".{self.name}-*.part"):
             part.unlink()
 
-    def check(self, n_points: int | None = None, seed: int = 0) -> list[str]:
+    def check(
+        self, n_points: int | None = None, seed: int = 0, executor: Executor | None = None
+    ) -> list[str]:
         """Compute some points of the file again; return what differs, a line for each.
 
         Parameters
@@ -177,28 +198,28 @@ class Study:
             All by default.
         seed : int
             Of the choice.
+        executor : concurrent.futures.Executor, optional
         """
         if not self.path.exists():
             return [f"{self.name}: there is no {self.path.name}"]
         kept = read(self.path)
         if kept.settings != self.settings():
             return [f"{self.name}: the file was computed with other settings"]
-        axes = list(sweep(_nothing, self.grid(**kept.settings)))
-        rows = len(kept[axes[0]])
+        points = points_of(self.grid(**kept.settings))
+        if len(points) != (rows := len(next(iter(kept.values())))):
+            return [f"{self.name}: the grid has {len(points)} points, the file {rows}"]
         size = rows if n_points is None else min(n_points, rows)
         chosen = np.random.default_rng(seed).choice(rows, size, replace=False)
-        points = [{name: kept[name][row].tolist() for name in axes} for row in chosen]
-        again = sweep(self.trial, points)
+        points = [points[row] for row in chosen]
+        again = sweep(self.trial, points, executor)
+        if list(again) != list(kept):
+            return [f"{self.name}: the columns are {', '.join(again)}, not {', '.join(kept)}"]
         return [
-            f"{self.name}: {name} is {value} at {point}, not {there}"
+            " ".join(f"{self.name}: {name} is {value} at {point}, not {there}".split())
             for name in again
             for point, row, value in zip(points, chosen, again[name], strict=True)
             if not _close(value, there := kept[name][row], self.rtol, self.atol)
         ]
-
-
-def _nothing(**point: object) -> dict[str, Any]:
-    return {}
 
 
 def _close(value: ArrayLike, there: ArrayLike, rtol: float, atol: float) -> bool:
@@ -218,13 +239,16 @@ def read(path: Path) -> Data:
     ValueError
         If its checksum is not that of its contents.
     """
-    with np.load(path) as file:
-        columns = {name: file[name] for name in file.files if not name.startswith("_")}
-        header = json.loads(str(file["_header"]))
-        if str(file["_sha256"]) != _checksum(header, columns):
-            raise ValueError(
-                f"{path} is damaged: python -m wnlib figures {path.stem} writes it again"
-            )
+    content = io.BytesIO(path.read_bytes())
+    try:
+        with np.load(content) as file:
+            columns = {name: file[name] for name in file.files if not name.startswith("_")}
+            header = json.loads(str(file["_header"]))
+            intact = str(file["_sha256"]) == _checksum(header, columns)
+    except Exception:  # whatever a damaged zip file may lead to
+        intact = False
+    if not intact:
+        raise ValueError(f"{path} is damaged: python -m wnlib figures {path.stem} writes it again")
     origin = f"read from {path.parent.name}/{path.name}, computed with {header['versions']}"
     return Data(columns, header["settings"], origin)
 

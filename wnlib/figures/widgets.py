@@ -261,9 +261,9 @@ def image(file: bytes, alt: str) -> str:
 
 
 def compressed(figure: Figure) -> bytes:
-    """Return a figure as a PNG file of few colours."""
+    """Return a figure as a PNG file of few colours and, since a page has many, few pixels."""
     file, smaller = io.BytesIO(), io.BytesIO()
-    figure.savefig(file)
+    figure.savefig(file, dpi=min(figure.dpi, 150))
     image = Image.open(file).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
     image.save(smaller, "png", optimize=True)
     return smaller.getvalue()

@@ -91,3 +91,23 @@ def small_ratio_excess_bound(flow: WeightNormFlow, x0: ArrayLike, shortest: Arra
     if flow.ratio > R:
         return np.nan
     return weighted_excess_bound(flow.depth, x0, z, float(flow.log_rho(r0, np.sqrt(R))))
+
+
+def robust_effective_start(depth: float, shortest: ArrayLike) -> float:
+    """Return the power mean ``((1/N) sum_n (z*_n)^{2/L})^{L/2}``: ``prop-deeper-lower``.
+
+    The effective weights, all equal, of the start whose squared length is ``R*``: beyond them
+    weight normalization with a small ratio loses the shortest solution (``prop-crossover``).
+
+    Parameters
+    ----------
+    depth : float
+    shortest : array_like, shape (n_weights,)
+        The point ``z*``, nonnegative.
+
+    Returns
+    -------
+    float
+    """
+    z, L = nonnegative_entries("shortest", shortest, 1), check_depth(depth)
+    return float((squared_radius(z, L) / len(z)) ** (L / 2))
