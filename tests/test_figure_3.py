@@ -10,7 +10,8 @@ import pytest
 import wnlib as wn
 from wnlib.figures import figure_3
 from wnlib.l1.certificates import off_support
-from wnlib.theory import invariants, law, ratios
+from wnlib.theory import invariants, ratios
+from wnlib.theory.last_stretch import last_stretch
 
 SMALL = {
     "n_problems": 1,
@@ -73,7 +74,7 @@ def test_the_best_ratio_balances_the_exponents(R0):
     ratio = ratios.best_ratio(problem, R0, 50.0)
     on, off = ratios.exponents(problem, R0, ratio, 50.0)
     assert on == pytest.approx(off, rel=1e-12)
-    Q, last = problem.signal.sum(), law.last_stretch(problem)
+    Q, last = problem.signal.sum(), last_stretch(problem)
     leading = np.sqrt(last.y2 * (Q - R0) * (1 - last.max_f) / (2 * Q * 1e12))
     assert ratios.best_ratio(problem, R0, 1e12) == pytest.approx(leading, rel=1e-4)
 

@@ -77,6 +77,8 @@ def test_a_level_must_be_above_the_start_and_short_for_the_ratio():
     problem = wn.Problem([[1.0, 1.0]], [1.0])
     with pytest.raises(ValueError, match=r"x0 must be below level=0\.1; its largest entry is 0\.2"):
         escape_time_bounds(2, problem, [0.1, 0.2], 0.1)
+    with pytest.raises(ValueError, match=r"level must be smaller: 1e\+200\^2 is no float"):
+        escape_time_bounds(2, problem, [0.1, 0.2], 1e200)
     assert np.isnan(normalized_escape_bound(wn.WeightNormFlow(2, 0.1), problem, [0.1, 0.1], 0.5))
 
 

@@ -48,6 +48,8 @@ def test_an_odd_number_of_weights_has_no_halves():
         log_mean(2, [0.0, 1.0, 2.0])
     with pytest.raises(ValueError, match="x0 must be positive"):
         log_overlap_bound(2, [1.0, 0.0])
+    with pytest.raises(ValueError, match=r"x0 must have two weights for each feature.* got 3"):
+        log_overlap_bound(2, [1.0, 1.0, 1.0])
 
 
 def test_the_grid_is_that_of_figure_1_with_signs():

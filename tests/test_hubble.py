@@ -45,9 +45,19 @@ def test_the_unit_of_brightness_does_not_matter(factor):
     np.testing.assert_allclose(above_sky(factor * picture, 3), above_sky(picture, 3), atol=1e-12)
 
 
+def test_the_sky_is_measured_in_its_standard_deviations():
+    noise = np.random.default_rng(0).normal(7.0, 3.0, (200, 200))
+    for sky, share in ((1, 0.1587), (2, 0.0228)):
+        assert np.mean(above_sky(noise, sky) > 0) == pytest.approx(share, rel=0.1)
+
+
 def test_a_picture_of_nothing_is_refused():
     with pytest.raises(ValueError, match="lower sky"):
         above_sky(np.ones((4, 4)), 3)
+    with pytest.raises(ValueError, match="sky must be nonnegative"):
+        above_sky(pictures.hubble(), -1.0)
+    with pytest.raises(ValueError, match="picture holds NaN"):
+        above_sky(np.full((4, 4), np.nan), 3)
 
 
 def test_a_problem_measures_the_picture():

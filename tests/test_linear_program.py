@@ -374,3 +374,13 @@ def test_mistakes_of_the_statistical_dimension_are_named(arguments, error, words
 )
 def test_a_crossing_is_the_last_fall_below_the_level(y, x):
     assert crossing(range(4), y) == pytest.approx(np.nan if x is None else x, nan_ok=True)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_slack_is_that_of_the_only_certificate(signed):
+    """On z_1 + z_2 / 2 = 1 it has the slope 1/2 off the support; with -1 / 2, only if signed."""
+    found = wn.min_l1(wn.Problem([[1.0, 0.5]], [1.0], signed=signed)).strictest()
+    assert found.slack == pytest.approx(0.5)
+    opposed = wn.min_l1(wn.Problem([[1.0, -0.5]], [1.0], signed=signed)).strictest()
+    assert opposed.slack == pytest.approx(0.5 if signed else 1.0)
+    assert found.margin == min(found.slack, 1 / np.hypot(1, 0.5))

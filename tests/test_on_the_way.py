@@ -10,13 +10,8 @@ import wnlib as wn
 from wnlib.figures import on_the_way, two_weights
 from wnlib.l1.certificates import fuchs_certificate, off_support
 from wnlib.theory import law as theory
-from wnlib.theory.law import (
-    arrival_estimate,
-    best_of_length,
-    last_stretch,
-    regained,
-    small_ratio_law,
-)
+from wnlib.theory.last_stretch import arrival_estimate, last_stretch
+from wnlib.theory.law import best_of_length, regained, small_ratio_law
 
 PROBLEM = wn.sparse_problem(20, 40, sparsity=3, seed=0)
 Q = PROBLEM.signal.sum()
@@ -153,6 +148,14 @@ def test_distance_is_zero_of_the_law_itself_and_falls_with_the_ratio(law):
     assert near < far / 4
 
 
+def test_a_run_is_late_by_what_the_start_costs():
+    two = on_the_way.two_weights(0.5)
+    x0 = on_the_way.start_of(two, 0.01)
+    law, R0, ratio = small_ratio_law(two, x0 @ x0), x0 @ x0, 3e-4
+    late = on_the_way.late(on_the_way.follow(ratio, two, x0), law, 2 * R0)
+    assert late == pytest.approx(ratio / R0 * np.log(2), rel=0.15)  # v_1(0)^2 = 1/2
+
+
 def test_measured_rate_is_the_predicted_one():
     run = on_the_way.follow(0.05, PROBLEM, np.full(40, 0.07))
     predicted = last_stretch(PROBLEM).rate(0.05)
@@ -183,8 +186,7 @@ def data():
 def test_orders_are_those_of_the_distances(data):
     distances = on_the_way.by_problem(data, "distance")
     assert distances.shape == (4, 2) and (distances[:, 0] < distances[:, 1]).all()
-    expected = on_the_way.expected(np.array([0.01, 0.02]))
-    slope = np.log(distances[:, 1] / distances[:, 0]) / np.log(expected[1] / expected[0])
+    slope = np.log2(distances[:, 1] / distances[:, 0])
     np.testing.assert_allclose(on_the_way.orders(data), slope)
     assert np.isnan(on_the_way.orders(data, below=0.015)).all()
 
@@ -228,6 +230,17 @@ def test_without_an_estimate_there_is_nan():
 def test_a_law_needs_a_short_start_and_no_certificate():
     with pytest.raises(ValueError, match="between 0 and"):
         small_ratio_law(PROBLEM, Q)
+    for problem in wn.Problem([[1.0]], [0.0], [0.0]), wn.sparse_problem(3, 6, 1, 0, signed=True):
+        with pytest.raises(ValueError, match=r"the signal of problem .*: the law needs"):
+            small_ratio_law(problem, 0.1)
+        with pytest.raises(ValueError, match=r"the signal of problem .*: the law needs"):
+            last_stretch(problem)
+    with pytest.raises(ValueError, match="fineness must be positive"):
+        small_ratio_law(PROBLEM, 0.2, fineness=0)
+    with pytest.raises(TypeError, match="flow must be a WeightNormFlow"):
+        arrival_estimate(wn.PlainFlow(2), PROBLEM, XI[0])
+    with pytest.raises(ValueError, match="allowed must be True"):  # SciPy's nnls would crash Python
+        best_of_length(PROBLEM, np.zeros(40, dtype=bool), 1.0)
     end, path = last_stretch(CROWDED), small_ratio_law(CROWDED, 0.1, fineness=0.1)
     assert np.isnan([end.y2, end.R_S, end.max_f, end.rate(0.1)]).all() and np.isnan(path.R_1)
 

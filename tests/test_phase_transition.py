@@ -9,6 +9,9 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from wnlib.figures import phase_transition as figures
+from wnlib.figures.proportions import STEEPEST
+from wnlib.figures.studies import Data
+from wnlib.flows import WeightNormFlow
 from wnlib.l1.linear_program import min_l1
 from wnlib.l1.recovery import recovery_edge
 from wnlib.l1.thresholds import (
@@ -57,7 +60,7 @@ def test_the_curve_runs_from_many_measurements_to_few():
     assert delta[0] == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("delta", [0, 1, np.nan, "half"])
+@pytest.mark.parametrize("delta", [0, 1.1, np.nan, "half"])
 def test_a_share_of_measurements_is_between_0_and_1(delta):
     with pytest.raises((ValueError, TypeError), match="delta"):
         weak_threshold(delta)
@@ -79,8 +82,21 @@ def test_small_cases_of_wendel():
     assert single_probability(2, 3, 1) == 0.5  # one kernel vector, two entries: of one sign or not
     assert single_probability(2, 2, 1) == 1.0
     np.testing.assert_allclose(single_probability(2, 3, [1, 2]), [0.5, 0.0])
-    with pytest.raises(ValueError, match="sparsity must be at most n_measurements=2; got 3"):
-        single_probability(2, 3, 3)
+    for M, N, s in (2, 3, 3), (3, 2, 3), (2, 3, [1, -1]):
+        with pytest.raises(ValueError, match=f"sparsity must be from 0 to .* n_measurements={M} "):
+            single_probability(M, N, s)
+    with pytest.raises(TypeError, match=r"sparsity must be an integer.* got 1\.5"):
+        single_probability(2, 3, 1.5)
+
+
+def test_thresholds_at_the_ends_of_their_ranges():
+    assert weak_threshold(1 - 1e-16) == weak_threshold(1) == pytest.approx(1, abs=1e-9)
+    assert figures.known([np.nan, 2.0]) == [2.0] and np.isnan(figures.known([np.nan])).all()
+    for wrong in 0.0, -1.0, np.nan, 31.0, "a":
+        with pytest.raises((ValueError, TypeError), match=r"tau must|tau holds"):
+            threshold_curve(wrong)
+    with pytest.raises(ValueError, match="delta must be positive"):
+        positivity_threshold(0)
 
 
 def test_how_often_a_signal_is_the_only_solution():
@@ -139,6 +155,30 @@ def test_who_recovers_what(small):
     assert (figures.recovered(small, "1", 1e-5) <= figures.recovered(small, "1", 1e-2)).all()
 
 
+def test_exponents_are_slack_times_the_gain_of_the_entries(small):
+    """That of a flow from beta / rho, by the law of the magnification for its smallest norm."""
+    s = small["filled"] * np.where(small["delta"] == 0.5, 6, 9)
+    weights = np.where(small["signed"], 24, 12)
+    Q, R0 = small["norm"], small["length"]
+    K = np.log(Q / s) - np.log(R0 / weights)
+    np.testing.assert_allclose(figures.exponents(small, "GD"), small["slack"] * K)
+    log_rho = WeightNormFlow(2, 0.1).log_rho(np.sqrt(R0), np.sqrt(Q))
+    expected = small["slack"] * (K + log_rho)
+    np.testing.assert_allclose(figures.exponents(small, "0.1"), expected, rtol=1e-9)
+
+
+def test_limits_without_a_certificate_are_failures_and_may_be_left_out(small):
+    log_error = small["log_error"].copy()
+    log_error[:5, 2] = np.nan
+    data = Data(dict(small) | {"log_error": log_error}, small.settings, small.origin)
+    assert not figures.certified(data, "1")[:5].any()
+    assert not figures.recovered(data, "1")[:5].any()
+    kept = figures.certified(data, "1")
+    assert len(figures.followed(data, "1")[0]) <= kept.sum()
+    part, at = data.where(signed=False), data["signed"] == 0
+    assert len(figures.distances(part, "1", kept=kept[at])) == 2
+
+
 def test_wilson_covers():
     low, high = figures.wilson([0, 5, 10], 10)
     assert low[0] == pytest.approx(0, abs=1e-15)
@@ -164,6 +204,19 @@ def test_separated_outcomes_have_a_half_point_between_them():
     assert 0.2 < fit.at < 0.6
     assert np.isnan(figures.half([0.1, 0.2], [True, True]).at)
     assert np.isnan(figures.half([], []).at)
+
+
+def test_where_counts_show_no_fall_there_is_no_half_point():
+    x = [0.1, 0.2, 0.6, 0.7]
+    assert np.isnan(figures.half(x, [False, False, True, True]).at)  # a rise
+    few = np.repeat(x, 10), np.tile([True] * 9 + [False], 4)
+    falls = few[1] & ~((few[0] == 0.7) & (np.arange(40) == 30))
+    assert np.isnan(figures.half(few[0], falls).at)  # a fall to 80 %, within what was tried
+
+
+def test_a_sharp_fall_has_an_error_like_the_gap_between_what_was_tried():
+    fit = figures.half([0.1, 0.2, 0.6, 0.7], [True, True, False, False])
+    assert fit.width > 1 / STEEPEST and 0.1 < fit.error < 0.5  # without the prior it is above 2
 
 
 def test_a_method_that_finds_nothing_is_as_far_away_as_can_be(small):

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 import wnlib as wn
 from wnlib.figures import plotting
@@ -125,7 +126,33 @@ def test_shade_takes_one_stretch(ax):
         plotting.shade(ax, x, [True, False, True, False], "torn")
 
 
+@pytest.mark.parametrize("far", [0.0, 1e-40, 1e40, np.nan, np.inf])
+def test_words_far_outside_take_no_room(ax, far):
+    """Zero on a logarithmic axis is a thousand powers of ten away: no memory has that room."""
+    ax.set(xscale="log", yscale="log", xlim=(0.1, 10), ylim=(0.1, 10))
+    plotting.label(ax, 10, 1, "at the edge")
+    ax.figure.canvas.draw()
+    before = ax.figure.get_tightbbox().size
+    plotting.label(ax, far, 1, "far")
+    plotting.label(ax, 1, far, "far")
+    if 0 < far < np.inf:
+        plotting.mark(ax, far, "far")
+    ax.set_xlim(0.1, 10)
+    ax.figure.canvas.draw()
+    assert (ax.figure.get_tightbbox().size == before).all()
+    assert before[0] > ax.get_position().x1 * 6.4  # the edge has its words
+
+
 def test_mark_says_what_it_marks(ax):
     plotting.mark(ax, 0.3, "here")
     assert list(ax.lines[0].get_xdata()) == [0.3, 0.3]
     assert ax.texts[0].get_text() == "here"
+
+
+def test_ink_is_legible_and_of_the_same_hue():
+    assert plotting.ink("black") == (0, 0, 0)
+    for colour in (*plotting.SHADES, plotting.VERMILLION, plotting.YELLOW, plotting.GREY):
+        before, after = np.array(to_rgb(colour)), np.array(plotting.ink(colour))
+        linear = np.where(after <= 0.04045, after / 12.92, ((after + 0.055) / 1.055) ** 2.4)
+        assert 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) >= 4.5
+        assert np.allclose(after / after.max(), before / before.max())

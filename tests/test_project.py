@@ -28,7 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # is evidence because neither imports the other, and another paper could take the ledger with it.
 LAYERS = (
     ("_types",),
-    ("_checks", "_threads", "_store"),
+    ("_checks", "_interrupts", "_threads", "_store"),
     ("problems", "ledger", "sweeps", "pictures"),
     ("flows",),
     ("results",),

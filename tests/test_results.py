@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import wnlib as wn
+from wnlib.results import broke_off
 
 PROBLEM = wn.sparse_problem(4, 8, 2, seed=1, signed=True)
 STARTS = wn.initial_weights(PROBLEM, 0.5, seed=2, starts=3)
@@ -53,6 +54,16 @@ def test_the_loss_has_its_own_unit_also_for_no_measurements():
     """For b = 0 there is nothing to be relative to."""
     run = wn.descend(wn.PlainFlow(2), wn.Problem([[1.0, 1.0]], [0.0]), [1.0, 2.0], 0.01, 5)
     assert run.loss_path[0] == 25 / 4
+
+
+def test_which_runs_broke_off():
+    problem, flow = wn.Problem([[1.0]], [1.0]), wn.PlainFlow(2)
+    runs = [wn.descend(flow, problem, [0.5], step, 20) for step in (0.1, 10.0)]
+    assert [bool(broke_off(run.status)) for run in runs] == [False, True]
+    statuses = [run.status for run in runs]
+    for several in (np.array(statuses, object), np.array([str(each) for each in statuses])):
+        assert broke_off(several).tolist() == [False, True]  # as descend has them, and files
+    assert broke_off(list(wn.Status)).sum() == 2
 
 
 def test_an_error_needs_a_signal():

@@ -51,9 +51,23 @@ def test_a_rise_of_the_loss_is_seen():
     assert np.isfinite(rises.loss).all()  # but it gets there
 
 
-def test_on_a_plateau_the_loss_does_not_rise():
-    tiny = wn.initial_weights(PROBLEM, 1e-30, seed=1, starts=1)
-    assert pace(wn.PlainFlow(2), PROBLEM, tiny, 0.1, 1500, [0.1]).falls.all()
+@pytest.mark.parametrize(("flow", "scale"), [(FLOWS[0], 1e-8), (FLOWS[1], 1e-6)], ids=str)
+def test_on_a_plateau_the_loss_does_not_rise_but_by_rounding(flow, scale):
+    tiny = wn.initial_weights(PROBLEM, scale, seed=1, starts=3)
+    assert pace(flow, PROBLEM, tiny, 0.02, 300, [0.1]).falls.all()
+
+
+def test_a_run_goes_on_until_it_is_below_the_least_level():
+    problem, step = wn.Problem([[1.0]], [1.0], [1.0]), 0.2
+    found = pace(FLOWS[0], problem, [[0.5]], step, 100, speed.LEVELS)
+    every = step * np.arange(1, 101)
+    run = descend(FLOWS[0], problem, [0.5], step, 100, times=every, residual_tol=0.0)
+    assert found.error[0, -1] == (run.error_path <= speed.LEVELS[-1]).argmax() > 0
+
+
+def test_one_start_is_a_row_of_them():
+    one, both = (pace(FLOWS[0], PROBLEM, x0, 0.1, 50, [0.9]) for x0 in (X0[0], X0))
+    np.testing.assert_array_equal(one.loss[0], both.loss[0])
 
 
 def test_pace_asks_for_a_signal_and_steps():
@@ -61,6 +75,10 @@ def test_pace_asks_for_a_signal_and_steps():
         pace(wn.PlainFlow(2), wn.Problem([[1.0]], [1.0]), [[0.5]], 0.1, 10, [0.1])
     with pytest.raises(ValueError, match="step"):
         pace(wn.PlainFlow(2), PROBLEM, X0, -1.0, 10, [0.1])
+    with pytest.raises(TypeError, match="levels must be an array of real numbers"):
+        pace(wn.PlainFlow(2), PROBLEM, X0, 0.1, 10, ["small"])
+    with pytest.raises(TypeError, match="x0 must be an array of real numbers"):
+        pace(wn.PlainFlow(2), PROBLEM, None, 0.1, 10, [0.1])
 
 
 def test_a_trial_counts_for_both_starts():

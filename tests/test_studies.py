@@ -1,5 +1,6 @@
 """The numbers behind figures: read where they are kept, computed where not, checked, written."""
 
+import functools
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -75,8 +76,18 @@ def test_other_settings_are_computed():
     assert CALLS == [2, 2]
     assert other.origin.startswith("computed just now")
     assert other["value"].tolist() == [4, 4]
-    with pytest.raises(TypeError, match="colour"):
+    with pytest.raises(ValueError, match="there is nothing to compute: xs must not be empty"):
+        Study("toy", trial, lambda seed=0, xs=(1, 2): [{"x": x} for x in xs])(xs=[])
+    with pytest.raises(TypeError, match="toy has no setting colour; there are seed, xs, names"):
         compute(colour="red")
+
+
+def test_what_a_partial_has_fixed_is_no_setting():
+    of_one = Study("toy", trial, functools.partial(grid, names=("a",)))
+    assert of_one.settings() == {"seed": 0, "xs": [1, 2.5, 3]}
+    assert of_one(xs=[2])["name"].tolist() == ["a"]
+    with pytest.raises(TypeError, match="names"):
+        of_one(names=("b",))
 
 
 @pytest.mark.parametrize("pool", [False, True])
@@ -203,6 +214,8 @@ def test_where(table):
         table.where(w=1)
     with pytest.raises(ValueError, match="z has several entries at each point"):
         table.where(z=1)
+    with pytest.raises(ValueError, match=r"x must be one value; got .*: call where"):
+        table.where(x=[1.0, 3.0])
 
 
 def test_cube(table):
@@ -216,6 +229,9 @@ def test_cube(table):
         missing.cube("z", "x", "y")
     with pytest.raises(KeyError, match="no column is named 'w'"):
         table.cube("z", "w")
+    for axes in (), ("z",):
+        with pytest.raises(ValueError, match="axes must name columns of one entry"):
+            table.cube("x", *axes)
 
 
 def test_a_table_cannot_be_changed(table):
@@ -223,6 +239,15 @@ def test_a_table_cannot_be_changed(table):
         table["x"][0] = 1
     with pytest.raises(TypeError):
         table["x"] = 1
+    mine = np.arange(2)
+    Data({"x": mine}, {}, "typed")
+    mine[0] = 7  # the table has a copy
+
+
+@pytest.mark.parametrize("columns", [{}, {"x": 1}, {"x": [1, 2], "y": [1]}, {"x": 1, "y": [1]}])
+def test_a_table_has_columns_of_one_length(columns):
+    with pytest.raises(ValueError, match="columns must have one row for each point; got "):
+        Data(columns, {}, "typed")
 
 
 # The command line

@@ -3,7 +3,9 @@
 import _thread
 import errno
 import functools
+import importlib
 import itertools
+import linecache
 import multiprocessing
 import os
 import signal
@@ -12,6 +14,7 @@ import sys
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -286,6 +289,39 @@ def test_ctrl_c_keeps_what_is_there(pool, tmp_path):
     assert set(log_of(tmp_path)) == set(range(12))
 
 
+def descended(*, x, n_steps):
+    """Return where a flow is after some steps."""
+    problem = wn.Problem([[1.0, 0.5]], [1.0])
+    flow, x0 = wn.PlainFlow(2), np.full(2, 0.1 * x)
+    return {
+        "descend": wn.descend(flow, problem, x0, 0.01, n_steps).weights,
+        "integrate": wn.integrate(flow, problem, x0, 0.01 * n_steps).weights,
+    }
+
+
+@pytest.mark.parametrize(
+    "place", ["wnlib.roads.descend._PlainRows.move", "wnlib.roads.integrate._Run.advance"]
+)
+def test_ctrl_c_in_a_run_is_no_result_of_the_point(place, tmp_path, monkeypatch):
+    """Asked for alone, a run returns what it has reached: that must not be kept."""
+    grid, store, calls = {"x": [1, 2], "n_steps": 300}, tmp_path / "store", itertools.count()
+    clean = sweep(descended, grid)
+    module, name, method = place.rsplit(".", 2)
+    owner = getattr(importlib.import_module(module), name)
+    go_on = getattr(owner, method)
+
+    def interrupted(*arguments):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return go_on(*arguments)
+
+    monkeypatch.setattr(owner, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(descended, grid, store=store)
+    assert stored(store) == 0
+    same(clean, sweep(descended, grid, store=store))
+
+
 def test_the_death_of_a_worker_is_named_and_the_sweep_goes_on(tmp_path):
     grid, store = {"x": range(16), "folder": str(tmp_path)}, tmp_path / "store"
     context = multiprocessing.get_context("spawn")
@@ -464,6 +500,20 @@ def test_the_store_of_another_function(tmp_path):
         sweep(described, {"x": [1]}, store=tmp_path / "store")
 
 
+def test_the_store_of_a_changed_function_is_refused(tmp_path, monkeypatch):
+    """What it holds may be wrong by now."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(tmp_path)
+    for version, error in ("a + 1", None), ("a + 1", None), ("a + 2", "before a change: delete"):
+        (tmp_path / "drafts.py").write_text(f"def draft(a):\n    return {{'b': {version}}}\n")
+        linecache.clearcache()
+        sys.modules.pop("drafts", None)
+        importlib.invalidate_caches()
+        draft = importlib.import_module("drafts").draft
+        with pytest.raises(ValueError, match=error) if error else nullcontext():
+            assert sweep(draft, {"a": 1}, store=tmp_path / "store")["b"] == 2
+
+
 def test_a_store_must_be_a_file_of_ours(tmp_path):
     with pytest.raises(IsADirectoryError, match=tmp_path.name):
         sweep(identity, {"x": [1]}, store=tmp_path)
@@ -478,13 +528,14 @@ def test_a_store_must_be_a_file_of_ours(tmp_path):
 @pytest.mark.parametrize(
     ("grid", "error", "message"),
     [
-        ({"x": []}, ValueError, "grid has no points"),
+        ({"x": [], "y": [1], "z": ()}, ValueError, "grid has no points: x, z must have a value"),
         ([], ValueError, "grid has no points"),
+        (None, TypeError, "grid must map names to values, or list points; got None"),
         ([{"x": 1}, {"y": 1}], ValueError, "the points of grid must all have the same names"),
         ([1, 2], TypeError, "each point of grid must be a mapping .*got 1"),
         ({"x": [1j]}, TypeError, "made of numbers, strings and arrays; got 1j"),
         ({"x": {1, 2}}, TypeError, "made of numbers"),
-        ({"x": [None, 1]}, ValueError, "x must be numbers, or truth values, or strings"),
+        ({"x": [None, 1]}, ValueError, "x must be numbers, or truth values, or .* got None, 1"),
         ({"x": ["a", 1]}, ValueError, "x must be numbers, or truth values, or strings"),
         ({"x": [True, 1]}, ValueError, "x must be numbers, or truth values, or strings"),
         ({"x": [[1], [1, 2]]}, ValueError, "x has another shape at some points"),
@@ -511,6 +562,24 @@ def test_grids_that_make_no_columns(grid, error, message):
 def test_results_that_make_no_columns(results, error, message):
     with pytest.raises(error, match=message):
         sweep(lambda x: results[x], {"x": [0, 1]})
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"function": {"x": [1]}}, "function must take a point by its names; got {"),
+        ({"executor": 4}, r"executor must be .* ProcessPoolExecutor\(4\).*; got 4"),
+        ({"store": 5}, "store must be the path of a file; got 5"),
+        ({"progress": "yes"}, "progress must be True or False; got 'yes'"),
+    ],
+)
+def test_slips_are_named(changed, message):
+    with pytest.raises(TypeError, match=message):
+        sweep(**{"function": identity, "grid": {"x": [1]}} | changed)
+
+
+def test_an_array_of_no_dimension_is_one_value():
+    assert sweep(identity, {"x": np.array(3), "y": [1, 2]})["x"].tolist() == [3, 3]
 
 
 # The bar

@@ -9,7 +9,8 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
+from matplotlib.figure import Figure
+from PIL import Image, ImageColor
 
 import wnlib as wn
 from wnlib.figures import plotting, widgets
@@ -159,3 +160,26 @@ def test_refuses_what_it_cannot_show(problem, arguments, message):
 def test_refuses_a_problem_without_signal(problem):
     with pytest.raises(ValueError, match="has no signal"):
         widgets.recovery_explorer(wn.Problem(problem.A, problem.b), seed=1)
+
+
+def test_thin_lines_keep_their_colours():
+    figure = Figure(figsize=(3, 2), dpi=100)
+    ax = figure.subplots()
+    colours = *plotting.SHADES, plotting.VERMILLION, plotting.GREY
+    for k, colour in enumerate(colours):
+        ax.plot([0, 1], [k, k], color=colour, lw=2)
+        ax.fill_between([0, 1], k, 0, color=colour, alpha=0.2, lw=0)
+    picture = Image.open(io.BytesIO(widgets.compressed(figure))).convert("RGB")
+    kept = {colour for _, colour in picture.getcolors()}
+    assert len(kept) <= widgets.PALETTE
+    for colour in colours:
+        wanted = np.array(ImageColor.getrgb(colour))
+        assert min(np.abs(wanted - found).max() for found in kept) < widgets.APART, colour
+
+
+def test_figure_without_ground_keeps_all_colours():
+    figure = Figure(figsize=(1, 1), dpi=100, facecolor="none")
+    figure.add_axes((0.1, 0.1, 0.8, 0.8)).imshow(np.arange(64).reshape(8, 8), aspect="auto")
+    picture = Image.open(io.BytesIO(widgets.compressed(figure)))
+    assert picture.mode == "RGBA" and picture.getpixel((0, 0))[3] == 0
+    assert len(picture.getcolors(10_000)) > 64

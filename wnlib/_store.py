@@ -1,5 +1,6 @@
 """A file of results that survives whatever ends the program: for :mod:`wnlib.sweeps`."""
 
+import inspect
 import json
 import os
 import sys
@@ -19,7 +20,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str], function: Callable[..., object]) -> None:
-        self.path, self.name = Path(path), _name(function)
+        self.path, self.name, self.source = Path(path), _name(function), _source(function)
         content = self.path.read_bytes() if self.path.exists() else b""
         if content[:1] not in (b"", b"\n"):
             raise ValueError(f"{self.path} is not the store of a sweep: name another file")
@@ -29,10 +30,15 @@ class Store:
         self.damaged = len([line for line in damaged if line and line is not lines[-1]])
         self.found: dict[str, str] = {}
         for line in set(lines) - set(damaged):
-            name, key, result = json.loads(line[65:])
+            name, source, key, result = json.loads(line[65:])
             if name != self.name:
                 raise ValueError(
                     f"{self.path} is the store of {name}, not of {self.name}: name another file"
+                )
+            if source != self.source:
+                raise ValueError(
+                    f"{self.path} has results of {name} as it was before a change: delete the "
+                    "file, or name another one"
                 )
             self.found[key] = result
         self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115 (close() is below)
@@ -43,7 +49,7 @@ class Store:
 
     def add(self, key: str, result: str) -> None:
         """Add a result."""
-        line = json.dumps([self.name, key, result]).encode()
+        line = json.dumps([self.name, self.source, key, result]).encode()
         rest = b"\n" + self._checksum(line) + line
         try:
             while rest:  # a disk that is nearly full takes a part before it says so
@@ -71,3 +77,11 @@ def _name(function: Callable[..., object]) -> str:
         f"a store needs a function that can be imported by its name; got {function!r}: write it "
         "with def in a module, and put what it is given besides into the grid"
     )
+
+
+def _source(function: Callable[..., object]) -> str:
+    """Return a hash of the function's source; none where Python does not know it."""
+    try:
+        return sha256(inspect.getsource(function).encode()).hexdigest()[:16]
+    except (OSError, TypeError):
+        return ""

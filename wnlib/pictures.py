@@ -27,7 +27,7 @@ def hubble() -> Floats:
     ValueError
         If the file is not the one that came with the library.
     """
-    tenths = np.loadtxt(FILE, dtype="<u2", ndmin=2)
+    tenths = np.loadtxt(FILE, dtype="<u2")
     if (found := sha256(tenths.tobytes()).hexdigest()) != SHA256:
         raise ValueError(
             f"{FILE} is not the picture that came with wnlib: the sha256 of its numbers is "

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wnlib._checks import Record
-from wnlib._types import Floats, Integers, Objects, Values
+from wnlib._types import Bools, Floats, Integers, Objects, Values
 from wnlib.flows import Flow
 from wnlib.problems import Problem
 
@@ -29,6 +30,20 @@ class Status(StrEnum):
     is small enough for the tolerance (``integrate``), or Ctrl-C (``integrate``, ``descend``)."""
     MAX_STEPS = "max_steps"
     "The time or a budget of steps ran out first."
+
+
+def broke_off(status: ArrayLike) -> Bools:
+    """Tell which runs of ``descend`` have no end: a step, too large, has broken them off.
+
+    Parameters
+    ----------
+    status : Status, or an array of them or of their values, of any shape
+
+    Returns
+    -------
+    numpy.ndarray of bool, of the same shape
+    """
+    return np.isin(status, (Status.CROSSED_ZERO, Status.DIVERGED))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wnlib._checks import flag
+from wnlib._interrupts import interrupts_passed_on
 from wnlib._store import Store
 
 Point = dict[str, Any]
@@ -50,7 +52,8 @@ def sweep(
     store : path, optional
         A file to which each result is added once it is there. What it holds already is not computed
         again: so a sweep that was interrupted, killed or broke off goes on where it was. Several
-        may share it. After a change of the function the file must be deleted.
+        may share it. After a change of the function it is refused; after a change of what the
+        function calls the file must be deleted.
     progress : bool, optional
         Show a bar (needs tqdm); by default, where tqdm is installed and stderr is a terminal.
 
@@ -63,16 +66,20 @@ def sweep(
     Raises
     ------
     ValueError, TypeError
-        For a grid or results that do not make columns, or a store of another function.
+        For a grid or results that do not make columns, or a store of another function, or of this
+        one before a change.
     OSError
         If the store cannot be written. Like an error of the function, which is raised as it is, or
         the death of a worker, this leaves in the store all that had been added before.
+    KeyboardInterrupt
+        Of Ctrl-C, also within ``integrate`` and ``descend``, which else return what they have.
 
     Warns
     -----
     UserWarning
         If lines of the store are damaged. What they held is computed again.
     """
+    _check_arguments(function, executor, store, progress)
     points = points_of(grid)
     keys = [_text(point, sort_keys=True) for point in points]
     with closing(Store(store, function)) if store is not None else nullcontext(None) as kept:
@@ -107,7 +114,12 @@ def seed_of(*values: Any) -> list[int]:
     return [int.from_bytes(digest[k : k + 4], "big") for k in range(0, 16, 4)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value made of Python's own numbers, strings and lists: as a file would have it."""
+    return json.loads(_text(value))
+
+
+def _own(value: Any) -> Any:
     """Return a NumPy scalar or array as Python's own numbers and lists."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
@@ -116,21 +128,47 @@ def _plain(value: Any) -> Any:
 
 def _text(value: Any, sort_keys: bool = False) -> str:
     """Write a value as JSON, floats with all their digits."""
-    return json.dumps(value, sort_keys=sort_keys, default=_plain, separators=(",", ":"))
+    return json.dumps(value, sort_keys=sort_keys, default=_own, separators=(",", ":"))
+
+
+def _check_arguments(
+    function: object, executor: object, store: object, progress: bool | None
+) -> None:
+    """Raise ``TypeError`` for what can only be a slip."""
+    if not callable(function):
+        raise TypeError(f"function must take a point by its names; got {function!r}")
+    if executor is not None and not isinstance(executor, Executor):
+        raise TypeError(
+            "executor must be a concurrent.futures.Executor, such as ProcessPoolExecutor(4), or "
+            f"client.get_executor() of Dask; got {executor!r}"
+        )
+    if store is not None and (isinstance(store, bytes) or not isinstance(store, str | os.PathLike)):
+        raise TypeError(f"store must be the path of a file; got {store!r}")
+    if progress is not None:
+        flag("progress", progress)
 
 
 def points_of(grid: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Point]:
     """Return the points of a grid, in their order, as the function gets them."""
     if isinstance(grid, Mapping):
-        many = list | tuple | range | np.ndarray
-        axes = {name: list(v) if isinstance(v, many) else [v] for name, v in grid.items()}
+        axes = {name: list(v) if _is_many(v) else [v] for name, v in grid.items()}
+        if empty := [str(name) for name, values in axes.items() if not values]:
+            raise ValueError(f"grid has no points: {', '.join(empty)} must have a value at least")
         points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     else:
+        if not isinstance(grid, Iterable):
+            raise TypeError(f"grid must map names to values, or list points; got {grid!r}")
         points = [dict(_mapping("each point of grid", point)) for point in grid]
     if not points:
-        raise ValueError("grid has no points: each of its names needs a value")
+        raise ValueError("grid has no points: list one at least")
     _alike("the points of grid must all have the same names", points)
-    return [json.loads(_text(point)) for point in points]  # the same, computed or read
+    return [plain(point) for point in points]  # the same, computed or read
+
+
+def _is_many(value: object) -> bool:
+    return isinstance(value, list | tuple | range) or (
+        isinstance(value, np.ndarray) and value.ndim > 0
+    )
 
 
 def _mapping(what: str, value: Any) -> Mapping[str, Any]:
@@ -141,7 +179,8 @@ def _mapping(what: str, value: Any) -> Mapping[str, Any]:
 
 def _call(function: Callable[..., object], point: Point, attempt: bytes = b"") -> str:
     """Compute a point, and write its result as JSON."""
-    result = _mapping("the result of the function", function(**point))
+    with interrupts_passed_on():
+        result = _mapping("the result of the function", function(**point))
     if twice := point.keys() & result.keys():
         raise ValueError(f"the function returns names of the grid: {', '.join(sorted(twice))}")
     return _text(dict(result))
@@ -166,7 +205,7 @@ def _compute(
         for key, point in todo.items():
             with _at(point):
                 futures[executor.submit(_call, function, point, attempt)] = key
-        for future in as_completed(list(futures)):
+        for future in as_completed(futures):
             key = futures.pop(future)
             with _at(todo[key]):
                 result = future.result()
@@ -184,7 +223,11 @@ def _at(point: Point) -> Iterator[None]:
     try:
         yield
     except BrokenExecutor as error:
-        error.add_note("a worker died; with a store, the same call goes on where it was")
+        error.add_note(
+            "a worker died; with a store, the same call goes on where it was. If all die at once: "
+            'a script must make its executor under if __name__ == "__main__", and processes can '
+            "import what a module defines, not always what a notebook does"
+        )
         raise
     except Exception as error:
         error.add_note(f"at the point {point}")
@@ -225,7 +268,12 @@ def _column(name: str, values: list[Any]) -> NDArray[Any]:
         column = np.array(values)
     except ValueError as error:
         raise ValueError(f"{name} has another shape at some points than at others") from error
-    kinds = {np.asarray(value).dtype.kind for value in values}
-    if not any(kinds <= set(alike) for alike in ("iuf", "b", "U")):  # NumPy writes numbers as text
-        raise ValueError(f"{name} must be numbers, or truth values, or strings, at all points")
+    kinds = {np.asarray(value).dtype.kind: value for value in values}
+    if not any(
+        kinds.keys() <= set(alike) for alike in ("iuf", "b", "U")
+    ):  # NumPy writes numbers as text
+        raise ValueError(
+            f"{name} must be numbers, or truth values, or strings, at all points, integers below "
+            f"2^64; got {', '.join(map(repr, kinds.values()))}"
+        )
     return column

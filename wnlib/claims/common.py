@@ -41,6 +41,11 @@ def arrives(instance):
     return instance.run.status is Status.CONVERGED
 
 
+def final_error(run):
+    """Return the relative error at the end of a run; None unless that is a solution."""
+    return float(run.error) if run.status is Status.CONVERGED else None
+
+
 def at_depth_two(applies):
     """Return a hypothesis with "the depth is 2" added."""
     return lambda i: i.flow.depth == 2 and applies(i)

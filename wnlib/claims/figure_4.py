@@ -5,18 +5,23 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from wnlib.claims.common import INTEGRATION, ROUNDING
-from wnlib.claims.instances import Instance, hard_instance
-from wnlib.flows import PlainFlow, WeightNormFlow, normalizes, squared_radius
+from wnlib.claims.common import INTEGRATION, ROUNDING, final_error
+from wnlib.claims.instances import of_length
+from wnlib.claims.waiting import (
+    another_power,
+    normalized,
+    plainly,
+    share_normalized,
+    small_ratio,
+    waiting,
+)
+from wnlib.flows import PlainFlow, WeightNormFlow, squared_radius
 from wnlib.l1.certificates import off_support
 from wnlib.l1.linear_program import min_l1, shortest
 from wnlib.ledger import Claim, Part
 from wnlib.problems import Problem, sparse_problem
-from wnlib.results import Status
 from wnlib.roads._training import train
-from wnlib.roads.descend import descend
 from wnlib.roads.limit import limit
-from wnlib.theory import escape
 from wnlib.theory import shape as theory_shape
 from wnlib.theory.shape import norm_weights
 
@@ -33,8 +38,7 @@ def _problem(rng):
 
 def _error(flow, problem, x0):
     """Return the relative error with which trained weights end; None if they do not."""
-    run = train(flow, problem, x0, max_steps=1500)
-    return problem.error(run.effective) if run.status is Status.CONVERGED else None
+    return final_error(train(flow, problem, x0, max_steps=1500))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +63,22 @@ class Race:
         weighted = Problem(problem.A / w, problem.b, w * problem.signal)
         return bool(off_support(weighted).max() <= CLEAR)
 
+    @property
+    def length(self):
+        """The squared length R* of the weights at the goal."""
+        return squared_radius(self.goal, self.depth)
+
+    def another_signal(self):
+        """Return the same with a signal that is not the shortest: the plain end from 3 R*."""
+        x0, problem = of_length(3 * self.length, self.v0), self.problem
+        end = limit(PlainFlow(self.depth), problem, x0).effective
+        return replace(self, problem=Problem(problem.A, problem.b, end))
+
     @cache  # noqa: B019, of a few instances
     def error(self, share, ratio=None):
         """Return the error with which a flow ends; without a ratio, the plain one."""
-        R = squared_radius(self.goal, self.depth)
-        x0 = self.v0 * np.sqrt(share * R / np.sum(self.v0**2))
+        R = self.length
+        x0 = of_length(share * R, self.v0)
         flow = WeightNormFlow(self.depth, ratio * R) if ratio else PlainFlow(self.depth)
         return _error(flow, self.problem, x0)
 
@@ -125,13 +140,17 @@ class TwoDepths:
         flow = WeightNormFlow(L, squared_radius(self.goal, L) / 100)
         return _error(flow, self.problem, self.start(which, share))
 
+    @property
+    def clear(self):
+        """Whether a certificate is clear."""
+        return off_support(self.problem).max() <= CLEAR
+
     @cached_property
-    def applies(self):
-        """Whether a certificate is clear, and solutions are as long as the deeper start."""
+    def long(self):
+        """Whether solutions are longer than the deeper start."""
         x0 = self.start(1)
         longest = limit(PlainFlow(self.depths[1]), self.problem, 3 * x0)
-        long = squared_radius(longest.stacked, self.depths[1]) > 1.1 * (x0 @ x0)
-        return bool(long and off_support(self.problem).max() <= CLEAR)
+        return squared_radius(longest.stacked, self.depths[1]) > 1.1 * (x0 @ x0)
 
 
 def _two_depths(rng):
@@ -202,72 +221,39 @@ def _geometric(values):
     return np.exp(np.mean(np.log(values)))
 
 
-@dataclass(frozen=True, eq=False)
-class Waiting(Instance):
-    """An instance with a level, and the time at which its run reaches it."""
-
-    level: float
-
-    @cached_property
-    def reached_between(self):
-        """Two recorded times between which the first weight reaches the level, or None."""
-        above = self.run.log_path.max(axis=1) >= np.log(self.level)
-        k = above.argmax()
-        return (self.run.times[k - 1], self.run.times[k]) if above.any() and k else None
-
-    def bounds(self):
-        """Return the bounds for the plain flow."""
-        return escape.escape_time_bounds(self.flow.depth, self.problem, self.x0, self.level)
-
-    @cached_property
-    def step(self):
-        """A step of gradient descent, of which the lower bound takes about a hundred."""
-        lower = self.bounds()[0]
-        return lower / 100 if 0 < lower < np.inf else np.nan
-
-    @cached_property
-    def steps(self):
-        """The number of steps until a weight reaches the level, or None."""
-        times = self.step * np.arange(1, 301)
-        run = descend(self.flow, self.problem, self.x0, step=self.step, n_steps=300, times=times)
-        above = np.max(run.path, axis=1) >= self.level
-        return round(run.times[above.argmax()] / self.step) if above.any() else None
-
-
-def _waiting(rng):
-    made = hard_instance(rng, weight_norm=bool(rng.integers(2)), size=(-3, -1))
-    level = made.x0.max() * 10 ** rng.uniform(0.3, 1.2)
-    if normalizes(made.flow):
-        N = made.problem.n_weights
-        level = min(level, 0.99 * np.sqrt(made.flow.ratio / N))
-        if level <= 1.01 * made.x0.max():  # a start too large for the ratio: shrink it
-            made = replace(made, x0=made.x0 * level / made.x0.max() / 3)
-    return Waiting(made.flow, made.problem, made.x0, level)
-
-
-def _plainly(instance):
-    return not normalizes(instance.flow) and instance.reached_between is not None
-
-
-def _normalized(instance):
-    short = instance.problem.n_weights * instance.level**2 <= getattr(instance.flow, "ratio", 0)
-    return short and instance.reached_between is not None
-
-
-def _another_power(instance):
-    """Return the lower bound with L - 1 in place of L - 2, from the same level, over the time."""
-    if instance.x0.max() > 0.3:  # the powers of numbers about 1 tell nothing
-        return None
-    lower = instance.bounds()[0] * instance.level / instance.x0.max()
-    return lower / instance.reached_between[1]
-
-
-def _without_ratio(instance):
-    """Return the lower bound of weight normalization with a rate ten times smaller, over time."""
-    bound = escape.normalized_escape_bound(
-        instance.flow, instance.problem, instance.x0, instance.level
-    )
-    return 10 * bound / instance.reached_between[1]
+NEARER = Part(
+    name="shorter starts",
+    kind="upper",
+    measured="error of weight normalization over that of the plain flow, trained",
+    threshold=1.0,
+    reason=SEEN,
+    applies=lambda i: i.finds,
+    measure=lambda i: i.advantage(i.share, i.ratio),
+    twin="also from starts of 3 R*",
+    measure_twin=lambda i: i.advantage(3.0, i.ratio),
+)
+SHALLOW = Part(
+    name="shallow",
+    kind="upper",
+    measured="relative error of the trained weights of the shallower over 1e-3",
+    threshold=1.0,
+    reason=SEEN,
+    applies=lambda i: i.clear and i.long,
+    measure=lambda i: _over(i.error(0), True),
+    twin="the deeper one finds it from there",
+    measure_twin=lambda i: _over(i.error(1), True),
+)
+NORMALIZED = Part(
+    name="normalized",
+    kind="lower",
+    measured="lower bound of weight normalization over the time of its run",
+    threshold=1 + 1e-5,
+    reason=INTEGRATION,
+    applies=normalized,
+    measure=share_normalized,
+    twin="ten times as long",
+    measure_twin=lambda i: 10 * share_normalized(i),
+)
 
 
 CLAIMS = (
@@ -278,27 +264,18 @@ CLAIMS = (
         "depth, if the signal minimizes the weighted norm clearly.",
         sample=_race,
         parts=(
-            Part(
-                name="shorter starts",
-                kind="upper",
-                measured="error of weight normalization over that of the plain flow, trained",
-                threshold=1.0,
-                reason=SEEN,
-                applies=lambda i: i.finds,
-                measure=lambda i: i.advantage(i.share, i.ratio),
-                twin="also from starts of 3 R*",
-                measure_twin=lambda i: i.advantage(3.0, i.ratio),
-            ),
-            Part(
+            NEARER,
+            replace(
+                NEARER,
                 name="small ratios",
-                kind="upper",
-                measured="the same",
-                threshold=1.0,
-                reason=SEEN,
-                applies=lambda i: i.finds,
-                measure=lambda i: i.advantage(i.share, i.ratio),
                 twin="also with a ratio of 10 R*",
                 measure_twin=lambda i: i.advantage(i.share, 10.0),
+            ),
+            replace(
+                NEARER,
+                name="shortest",
+                twin="also for another solution: the plain end from 3 R*",
+                measure_twin=lambda i: i.another_signal().advantage(i.share, i.ratio),
             ),
         ),
     ),
@@ -359,38 +336,29 @@ CLAIMS = (
         "smaller start it does.",
         sample=_two_depths,
         parts=(
-            Part(
-                name="shallow",
-                kind="upper",
-                measured="relative error of the trained weights of the shallower over 1e-3",
-                threshold=1.0,
-                reason=SEEN,
-                applies=lambda i: i.applies,
-                measure=lambda i: _over(i.error(0), True),
-                twin="the deeper one finds it from there",
-                measure_twin=lambda i: _over(i.error(1), True),
-            ),
-            Part(
+            SHALLOW,
+            replace(
+                SHALLOW,
                 name="deep",
                 kind="lower",
                 measured="1e-3 over the relative error of the trained weights of the deeper",
-                threshold=1.0,
-                reason=SEEN,
-                applies=lambda i: i.applies,
                 measure=lambda i: _over(i.error(1), False),
                 twin="the shallower one loses it, too",
                 measure_twin=lambda i: _over(i.error(0), False),
             ),
-            Part(
+            replace(
+                SHALLOW,
                 name="smaller",
-                kind="upper",
                 measured="error of the deeper over 1e-3 from R0 = 0.6 R*",
-                threshold=1.0,
-                reason=SEEN,
-                applies=lambda i: i.applies,
                 measure=lambda i: _over(i.error(1, 0.6), True),
                 twin="from the start of the shallower",
-                measure_twin=lambda i: _over(i.error(1), True),
+            ),
+            replace(
+                SHALLOW,
+                name="clear",
+                twin="also where no certificate is clear",
+                measure_twin=lambda i: _over(i.error(0), True),
+                twin_applies=lambda i: i.long and not i.clear,
             ),
         ),
     ),
@@ -400,7 +368,7 @@ CLAIMS = (
         "alpha^{-(L-2)} for small starts; step times the number of steps of gradient descent is "
         "not below the first, and weight normalization waits 1/ratio times as long if N X^2 is "
         "below the ratio.",
-        sample=_waiting,
+        sample=waiting,
         parts=(
             Part(
                 name="not before",
@@ -408,10 +376,10 @@ CLAIMS = (
                 measured="lower bound over the time of the run",
                 threshold=1 + 1e-5,
                 reason=INTEGRATION,
-                applies=_plainly,
+                applies=plainly,
                 measure=lambda i: i.bounds()[0] / i.reached_between[1],
                 twin="L - 1 in place of L - 2",
-                measure_twin=_another_power,
+                measure_twin=another_power,
             ),
             Part(
                 name="not after",
@@ -419,7 +387,7 @@ CLAIMS = (
                 measured="time of the run over the upper bound",
                 threshold=1 + 1e-5,
                 reason=INTEGRATION,
-                applies=lambda i: _plainly(i) and np.isfinite(i.bounds()[1]),
+                applies=lambda i: plainly(i) and np.isfinite(i.bounds()[1]),
                 measure=lambda i: i.reached_between[0] / i.bounds()[1],
                 twin="half of the upper bound",
                 measure_twin=lambda i: 2 * i.reached_between[0] / i.bounds()[1],
@@ -430,21 +398,17 @@ CLAIMS = (
                 measured="lower bound over step times steps, of about a hundred steps",
                 threshold=1 + 1e-9,
                 reason=ROUNDING,
-                applies=lambda i: _plainly(i) and np.isfinite(i.step) and i.steps is not None,
+                applies=lambda i: plainly(i) and np.isfinite(i.step) and i.steps is not None,
                 measure=lambda i: i.bounds()[0] / (i.step * i.steps),
                 twin="twice the lower bound",
                 measure_twin=lambda i: 2 * i.bounds()[0] / (i.step * i.steps),
             ),
-            Part(
-                name="normalized",
-                kind="lower",
-                measured="lower bound of weight normalization over the time of its run",
-                threshold=1 + 1e-5,
-                reason=INTEGRATION,
-                applies=_normalized,
-                measure=lambda i: _without_ratio(i) / 10,
-                twin="ten times as long",
-                measure_twin=_without_ratio,
+            NORMALIZED,
+            replace(
+                NORMALIZED,
+                name="short",
+                twin="also with N X^2 far above the ratio",
+                measure_twin=small_ratio,
             ),
         ),
     ),

@@ -6,7 +6,15 @@ import numpy as np
 from scipy.special import logsumexp
 
 from wnlib.claims.common import INEQUALITY, INTEGRATION
-from wnlib.claims.figure_1 import ACCURATE, LEVEL, RATIO, WIDER, over, recovery
+from wnlib.claims.figure_1 import (
+    ACCURATE,
+    LEVEL,
+    RATIO,
+    SHORTEST,
+    WIDER,
+    over,
+    recovery,
+)
 from wnlib.claims.instances import hard_instance
 from wnlib.ledger import Claim, Part
 from wnlib.theory import halves
@@ -86,7 +94,7 @@ CLAIMS = (
     Claim(
         label="obs-signed",
         statement="With signed truths and 2N weights, weight normalization is accurate as long as "
-        "the whole start has r0^2 <= Q / 2, gradient descent not from a quarter of that scale, and "
+        "the whole start has r0^2 <= Q / 2, gradient descent not from half of that scale, and "
         "at scale 0.1, if r0^2 <= Q / 4, it is more than 1e5 times as far off.",
         sample=lambda rng: recovery(rng, signed=True),
         parts=(
@@ -95,6 +103,7 @@ CLAIMS = (
                 twin="only half of the weights count: those of z_+ alone have r0^2 = 0.9 Q",
                 measure_twin=lambda i: over(i.normalized(i.scale(1.8)), LEVEL),
             ),
+            SHORTEST,
             WIDER,
             RATIO,
         ),

@@ -91,6 +91,11 @@ class Instance:
         return min_l1(self.problem)
 
     @cached_property
+    def strictest(self):
+        """The same with the certificate that is strictest off the support."""
+        return self.min_l1.strictest()
+
+    @cached_property
     def reached_min_l1(self):
         """The linear program for the measurements that the run has reached."""
         return min_l1(self.reached)
@@ -214,7 +219,12 @@ def hard_instance(rng, *, weight_norm, signed=None, depth=None, size=(-3, 2)):
     spread = 2.0 if rng.random() < 1 / 3 else 0.5
     shape = np.exp(rng.uniform(-spread, spread, problem.n_weights))
     R0 = squared_radius(np.abs(problem.signal), depth) * 10 ** rng.uniform(*size)
-    return Instance(flow, problem, shape * np.sqrt(R0 / (shape @ shape)))
+    return Instance(flow, problem, of_length(R0, shape))
+
+
+def of_length(R0, shape):
+    """Return the start of a shape whose squared length is ``R0``."""
+    return shape * np.sqrt(R0 / (shape @ shape))
 
 
 def tight_weights(depth, log_second=-40.0, closeness=0.97):

@@ -89,7 +89,7 @@ SENTENCES = {
     r"to it.",
     "obs-wider-range": r"With $\tilde\eta \le \theta Q/20$, $\theta$ the slack of the certificate, "
     r"weight normalization is accurate from all starts with $r_0^2 \le Q/2$ from which it does not "
-    r"stall, and gradient flow not from a quarter of that scale.",
+    r"stall, and gradient flow not from half of that scale.",
     "obs-hundred-thousand": r"At $\alpha = 0.1$, if $r_0^2 \le Q/4$, gradient flow is then more "
     r"than $10^5$ times as far off as weight normalization, in the limit.",
     "lem-two-halves": r"The mean $m(z_+, z_-)$ of the two halves of a signed problem is that of "
@@ -118,9 +118,10 @@ SENTENCES = {
     r"stable step, weight normalization needs fewer steps than gradient descent to the second "
     r"digit of the error, and more to that of the loss, if the signal is clearly the shortest "
     r"solution.",
-    "obs-best-start": r"From its best start, gradient descent needs fewer steps to the second "
-    r"digit of the error than weight normalization from its own, for $L = 2$; for $L = 3$ a start "
-    r"three times smaller costs it more than twice as many.",
+    "obs-best-start": r"Each from its best start, to the second digit of the error: for $L = 2$ "
+    r"gradient descent needs fewer steps than weight normalization with $\tilde\eta = 0.1$; for "
+    r"$L = 3$ that, with the best of three ratios, needs at most twice as many as gradient "
+    r"descent, which a start three times smaller costs more than twice as many.",
     "prop-average": r"The correlations of the average of $\tilde x$ in the flow's clock are a "
     r"penalty minus a slack, at all times; for $L = 2$ the penalty is their soft maximum.",
     "cor-lasso-gap": r"These correlations are feasible for the dual of the Lasso, for $L = 2$ at a "
@@ -137,8 +138,8 @@ SENTENCES = {
     r"gradient flow exactly if $\tilde\eta < \Lambda(R_0, R_{\mathrm{GF}})$.",
     "obs-best-ratio": r"At a given time the ratio at which the exponents of the error on and off "
     r"the support agree is better than a third of it, and than three times it.",
-    "obs-error-and-loss": r"If the certificate leaves $(Q - R_0)(1 - \max f) \ge 12\,\tilde\eta$, "
-    r"then by the time $25/\lambda$ both losses are below a thousandth of their first values, and "
+    "obs-error-and-loss": r"By the time $25/\lambda$ both losses are below a thousandth of their "
+    r"first values, and, if the certificate leaves $(Q - R_0)(1 - \max f) \ge 12\,\tilde\eta$, "
     r"the error of weight normalization is below a thousandth of that of gradient descent.",
     "lem-memory": r"At depth 2 $R' = 2\tilde\eta\, c R$, and "
     r"$v_n^2 = v_n(0)^2 e^{a_n/\tilde\eta}$ with $a_n = \int (f_n - 1)\, dR$; the largest $a_n$ is "

@@ -12,23 +12,17 @@ from numpy.typing import ArrayLike
 
 from wnlib._types import Floats
 from wnlib.figures import plotting
+from wnlib.figures.methods import METHODS, flow_of
 from wnlib.figures.studies import Data, Study
-from wnlib.flows import Flow, PlainFlow, WeightNormFlow, squared_radius
+from wnlib.flows import squared_radius
 from wnlib.l1.linear_program import min_l1
 from wnlib.problems import initial_weights, sparse_problem
-from wnlib.results import Status
+from wnlib.results import broke_off
 from wnlib.roads.descend import descend
 from wnlib.roads.limit import limit
 
-BROKEN = Status.CROSSED_ZERO, Status.DIVERGED  # such a run has no end that a method could return
-METHODS = "GD", "WN-GD"
 PLACES = {"GD": (0.08, 0.08), "limit": (0.13, 1e-13), "steps": (0.02, 3e-9), "region": (0.015, 3)}
 DECADES = -1.5, 1.0  # by how much the scales of the figure differ from the one in question
-
-
-def flow_of(method: str, depth: float, ratio: float) -> Flow:
-    """Return the flow of a method, one of :data:`METHODS`; GD has no use for the ratio."""
-    return PlainFlow(depth) if method == "GD" else WeightNormFlow(depth, ratio)
 
 
 def trial(
@@ -65,12 +59,10 @@ def trial(
     flow = flow_of(method, depth, ratio)
     end = limit(flow, problem, x0)
     run = descend(flow, problem, x0, step, n_steps, times=[step * n_steps])
-    with np.errstate(over="ignore"):  # of a run that diverged
-        error = np.where(np.isin(run.status, BROKEN), np.nan, run.error)
     return {
         "limit_error": end.error,
         "limit_status": [str(status) for status in end.status],
-        "error": error,
+        "error": np.where(broke_off(run.status), np.nan, run.error),
         "status": [str(status) for status in run.status],
         "R0": (x0**2).sum(axis=1),
         "limit_R": np.asarray(end.radius) ** 2,

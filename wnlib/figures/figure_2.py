@@ -8,14 +8,12 @@ from matplotlib.axes import Axes
 
 from wnlib._types import Floats
 from wnlib.figures import plotting
+from wnlib.figures.methods import COLORS, flow_of
 from wnlib.figures.studies import Data, Study
-from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.problems import initial_weights, sparse_problem
-from wnlib.results import Status
+from wnlib.results import broke_off
 from wnlib.roads.descend import descend
 from wnlib.theory.law import Law
-
-BROKEN = Status.CROSSED_ZERO, Status.DIVERGED  # no result
 
 
 def trial(
@@ -53,12 +51,12 @@ def trial(
     """
     problem = sparse_problem(n_measurements, n_features, sparsity=sparsity, seed=seed)
     x0 = initial_weights(problem, scale, seed=start_seed, starts=starts)
-    flow = PlainFlow(depth) if method == "GD" else WeightNormFlow(depth, ratio)
+    flow = flow_of(method, depth, ratio)
     iterations = np.rint(np.geomspace(1, n_steps, n_records))
     run = descend(flow, problem, x0, step, n_steps, times=step * np.unique(iterations))
     # what is done early stays where it is; rounding may not put a record behind its step
     at = np.searchsorted(run.times / step, iterations + 0.5) - 1
-    gone = np.isin(run.status, BROKEN) & (iterations[:, None] > run.n_steps)
+    gone = broke_off(run.status) & (iterations[:, None] > run.n_steps)
     error, loss = (np.where(gone, np.nan, each[at]) for each in (run.error_path, run.loss_path))
     return {
         "iterations": iterations,
@@ -134,9 +132,8 @@ def draw(axes: Sequence[Axes], data: Data, prediction: Law | None = None) -> Seq
     sequence of matplotlib.axes.Axes
     """
     rows = contest(data)
-    colors = {"GD": plotting.VERMILLION, "WN-GD": plotting.BLUE}
     for ax, quantity in zip(axes, ("error", "loss"), strict=True):
-        for name, color in colors.items():
+        for name, color in COLORS.items():
             x, y = rows[name]["iterations"][0], rows[name][quantity][0]
             plotting.band(ax, x, y, center=np.median, color=color)
             end = np.median(y[-1])

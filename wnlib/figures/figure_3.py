@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from wnlib._types import Floats
 from wnlib.figures import plotting, widgets
+from wnlib.figures.methods import flow_of
 from wnlib.figures.studies import Data, Study
-from wnlib.flows import Flow, PlainFlow, WeightNormFlow
+from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.l1.linear_program import min_l1
 from wnlib.problems import initial_weights, sparse_problem
 from wnlib.roads.descend import descend
@@ -59,8 +60,7 @@ def trial(
     M, N, sparsity = shape
     problem = sparse_problem(M, N, sparsity, (seed, draw))
     x0 = np.atleast_2d(initial_weights(problem, scale, seed=start_seed, starts=starts))
-    plain: Flow = PlainFlow(depth)
-    flow = plain if method == "GD" else WeightNormFlow(depth, ratio)
+    flow = flow_of(method, depth, ratio)
     end, shortest, R0 = limit(flow, problem, x0), min_l1(problem), np.sum(x0**2, axis=1)
     times = step * np.array(counts)
     run = descend(flow, problem, x0, step, int(counts[-1]), times=times)
@@ -70,7 +70,7 @@ def trial(
         lower = np.asarray(log_rho_lower_bound(flow, x0, shortest.norm))
         ends = np.where(stalled, np.nan, end.radius)
         log_rho = np.asarray(flow.log_rho(np.sqrt(R0), ends))
-    radius = np.asarray(limit(plain, problem, x0).radius)
+    radius = np.asarray(limit(PlainFlow(depth), problem, x0).radius)
     return {
         "limit_error": end.error,
         "length": np.asarray(end.radius) ** 2,
@@ -101,6 +101,9 @@ def grid(
     counts: Sequence[int] = COUNTS,
 ) -> list[dict[str, Any]]:
     """Return the points: all scales on the first problem, the first scale on the others."""
+    for name, values in ("scales", scales), ("ratios", ratios), ("counts", counts):
+        if not values:
+            raise ValueError(f"{name} must have an entry at least")
     common = {
         "seed": seed,
         "shape": [n_measurements, n_features, sparsity],
@@ -173,30 +176,25 @@ def limits(rows: Data, quantity: str) -> Floats:
         return np.where(np.isnan(values), np.nanmean(values, axis=1)[:, None], values)
 
 
-def shade_violated(ax: Axes, rows: Data) -> Axes:
-    """Shade where the ratio exceeds what the bound of ``rho`` allows, and say so."""
+def _span(x: Floats) -> tuple[float, float]:
+    """Return from where to where the ratios go; around a single one."""
+    return (x[0], x[-1]) if x[-1] > x[0] else (x[0] / 1.3, 1.3 * x[0])
+
+
+def shade_violated(ax: Axes, rows: Data) -> float:
+    """Shade where the ratio exceeds what the bound of ``rho`` allows, and return that."""
     x, allowed = rows["ratio"], rows["Q"][0] ** (2 / rows["depth"][0])
-    ax.set(xscale="log", xlim=(x[0], x[-1]))
+    ax.set(xscale="log", xlim=_span(x))
     if x[-1] > allowed:
         ax.axvspan(allowed, x[-1], color=plotting.GREY, alpha=0.2, linewidth=0)
-    return ax
+    return float(allowed)
 
 
 def draw(ax: Axes, data: Data) -> Axes:
-    """Draw error against ratio from starts of the smallest scale: limits and finite steps.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    data : Data
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Draw error against ratio from starts of the smallest scale: limits and finite steps."""
     wn, gd = flow_rows(data, data["scale"].min())
     x, blue, red = wn["ratio"], plotting.BLUE, plotting.VERMILLION
-    shade_violated(ax, wn)
+    allowed = shade_violated(ax, wn)
     plotting.band(ax, x, np.maximum(limits(wn, "limit_error"), FLOOR), color=blue)
     plotting.whiskers(ax, x, np.maximum(wn["error"][:, -1], FLOOR), marker="o", color=blue)
     level = gd["limit_error"].mean()
@@ -205,28 +203,17 @@ def draw(ax: Axes, data: Data) -> Axes:
     plotting.label(ax, x[0], level, "GD, limit", color=red, xytext=(4, -9))
     plotting.label(ax, gd["crossing"].mean(), level, r"$\Lambda$", xytext=(4, -12))
     late = f"after\n{wn['counts'][0][-1]:,} steps\nsmall ratios\nare still\non the way"
-    plotting.label(ax, x[0], 3e-10, late, color=blue)
+    plotting.label(ax, x[0], 3e-10, late, color=blue, xytext=(8, 0))
     plotting.label(ax, 0.3, 1e-10, "limit", color=blue)
-    violated = wn["Q"][0] ** (2 / wn["depth"][0])
-    if violated < x[-1]:
-        plotting.label(ax, violated, 1e-8, "hypothesis\nof the bound\nviolated")
-    ax.set(yscale="log", ylim=(FLOOR / 3, 8))
+    if allowed < x[-1]:
+        plotting.label(ax, allowed, 1e-8, "hypothesis\nof the bound\nviolated")
+    ax.set(yscale="log", ylim=(FLOOR / 3, 8), xlim=(x[0] / 1.3, x[-1] * 1.3))
     ax.set(xlabel=r"ratio $\tilde\eta$ of the learning rates", ylabel="relative error")
     return ax
 
 
 def draw_crossings(ax: Axes, data: Data) -> Axes:
-    """Draw where the limits cross those of the plain flow, from starts of all scales.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    data : Data
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Draw where the limits cross those of the plain flow, from starts of all scales."""
     first = data.where(draw=0)
     scales = np.unique(first["scale"])
     for scale, colour in zip(scales, COLOURS * len(scales), strict=False):
@@ -237,7 +224,8 @@ def draw_crossings(ax: Axes, data: Data) -> Axes:
         ax.plot(gd["crossing"].mean(), level, "D", color=colour, markeredgecolor="white", ms=10)
         place = int(np.argmax((errors.mean(axis=1) > 0.01) & (x >= 0.01)))
         at = (x[place], errors[place].mean())
-        plotting.label(ax, *at, "WN-GD", color=colour, xytext=(4, 9))
+        aside = (14, 0) if errors[place].mean() < 0.02 else (4, 9)  # of a line from below
+        plotting.label(ax, *at, "WN-GD", color=colour, xytext=aside)
         left = x[np.argmax(x >= 0.01)]
         plotting.label(ax, left, level, f"GD, α = {scale:g}", color=colour, xytext=(4, 7))
     shade_violated(ax, wn)
@@ -247,18 +235,7 @@ def draw_crossings(ax: Axes, data: Data) -> Axes:
 
 
 def draw_magnification(axes: Sequence[Axes], data: Data, scale: float) -> Sequence[Axes]:
-    """Draw, against the ratio, the excess of the l1 norm with its bound, and ``log rho``.
-
-    Parameters
-    ----------
-    axes : sequence of two matplotlib.axes.Axes
-    data : Data
-    scale : float
-
-    Returns
-    -------
-    sequence of matplotlib.axes.Axes
-    """
+    """Draw, against the ratio, the excess of the l1 norm with its bound, and ``log rho``."""
     wn, gd = flow_rows(data, scale)
     above, below = axes
     x = wn["ratio"]
@@ -285,56 +262,27 @@ def draw_magnification(axes: Sequence[Axes], data: Data, scale: float) -> Sequen
     return axes
 
 
-def draw_steps(ax: Axes, data: Data, chosen: Sequence[int], draw: int = 0) -> Axes:
-    """Draw error against ratio after some numbers of steps, the predicted best ratios below.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    data : Data
-    chosen : sequence of int
-        Indices of numbers of steps.
-    draw : int
-        Of the problem.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+def draw_steps(ax: Axes, data: Data, k: int, draw: int = 0) -> Axes:
+    """Draw error against ratio after the ``k``-th number of steps, and the predicted best ratio."""
     wn, gd = flow_rows(data, data["scale"].min(), draw)
     x, ends = wn["ratio"], np.maximum(limits(wn, "limit_error"), FLOOR)
+    blue, red, level = plotting.BLUE, plotting.VERMILLION, gd["error"][0, -1].mean()
     ax.plot(x, np.median(ends, axis=1), color=plotting.BLACK, linestyle="--", linewidth=1.5)
-    best = predicted_ratios(data, draw)
-    for place, k in enumerate(chosen):
-        colour = COLOURS[place % len(COLOURS)]
-        plotting.band(ax, x, wn["error"][:, k], center=np.median, color=colour)
-        words = f"{int(wn['counts'][0][k]):,} steps"
-        plotting.label(ax, x[0], FLOOR * 100.0 ** (place + 1), words, color=colour)
-        if np.isfinite(best[k]):
-            ax.plot([best[k]], [FLOOR], marker="^", color=colour, markersize=10, clip_on=False)
-    ax.axhline(gd["error"][0, -1].mean(), color=plotting.VERMILLION, linestyle=":")
-    plotting.label(
-        ax, x[0], gd["error"][0, -1].mean(), "GD", color=plotting.VERMILLION, xytext=(3, -9)
-    )
+    plotting.band(ax, x, wn["error"][:, k], center=np.median, color=blue)
+    plotting.label(ax, x[0], FLOOR * 100, f"{int(wn['counts'][0][k]):,} steps", color=blue)
+    best = predicted_ratios(data, draw)[k]
+    if np.isfinite(best):
+        ax.plot([best], [FLOOR], marker="^", color=blue, markersize=10, clip_on=False)
+    ax.axhline(level, color=red, linestyle=":")
+    plotting.label(ax, x[0], level, "GD", color=red, xytext=(3, -9))
     plotting.label(ax, x[-1], ends[-1].mean(), "limit", ha="right", xytext=(-2, 10))
-    ax.set(xscale="log", yscale="log", ylim=(FLOOR, 8), xlim=(x[0], x[-1]))
+    ax.set(xscale="log", yscale="log", ylim=(FLOOR, 8), xlim=_span(x))
     ax.set(xlabel=r"ratio $\tilde\eta$ of the learning rates", ylabel="relative error")
     return ax
 
 
 def steps_explorer(data: Data, draw: int = 0) -> widgets.Flipbook:
-    """Let a slider change the number of steps after which the error is looked at.
-
-    Parameters
-    ----------
-    data : Data
-    draw : int
-        Of the problem.
-
-    Returns
-    -------
-    Flipbook
-    """
+    """Let a slider change the number of steps after which the error is looked at."""
     counts = data["counts"][0].tolist()
     slider = widgets.choices("steps", counts, counts[len(counts) // 2], "of gradient descent")
     predicted, measured, least = turning_points(data, draw)
@@ -342,7 +290,7 @@ def steps_explorer(data: Data, draw: int = 0) -> widgets.Flipbook:
     for k in range(len(counts)):
         with mpl.rc_context(plotting.STYLE):
             figure = Figure(figsize=(6, 4.2))
-            draw_steps(figure.subplots(), data, [k], draw)
+            draw_steps(figure.subplots(), data, k, draw)
         where = f"least error {least[k]:.0e}, predicted at the ratio {predicted[k]:.2g}"
         where += f", found at {measured[k]:.2g}" if np.isfinite(measured[k]) else ""
         pictures.append((figure, f"error against the ratio; {where}."))

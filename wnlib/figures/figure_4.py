@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wnlib._types import Floats
+from wnlib.figures.methods import COLORS as METHOD_COLORS
+from wnlib.figures.methods import METHODS, flow_of
 from wnlib.figures.plotting import (
     BLACK,
     BLUE,
@@ -25,10 +27,10 @@ from wnlib.figures.plotting import (
     label,
 )
 from wnlib.figures.studies import Data, Study
-from wnlib.flows import Flow, PlainFlow, WeightNormFlow, squared_radius
+from wnlib.flows import Flow, WeightNormFlow, squared_radius
 from wnlib.l1.linear_program import min_l1, shortest
 from wnlib.problems import Problem, initial_weights, sparse_problem
-from wnlib.results import Status
+from wnlib.results import Status, broke_off
 from wnlib.roads.descend import descend
 from wnlib.roads.integrate import integrate
 from wnlib.roads.limit import limit
@@ -36,17 +38,12 @@ from wnlib.theory.escape import escape_time_bounds
 from wnlib.theory.shape import norm_weights, robust_effective_start
 
 COLORS = (VERMILLION, BLUE, GREEN, PURPLE)  # of depths
-METHODS = {"GD": VERMILLION, "WN-GD": BLUE}
 FLOOR = 1e-13  # below is the rounding of limits, not their error
+GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # of letters upon a line
 ARRIVED = 0.1  # relative residual at which a flow counts as having left its start
 PATIENCE = 1e10  # no longer times are waited for
 # Of an integration whose time is wanted to two digits.
 EFFORT: dict[str, Any] = {"rtol": 1e-5, "max_steps": 2500}
-
-
-def flow_of(method: str, depth: float, ratio: float) -> Flow:
-    """Return the flow of one of :data:`METHODS`; the plain one has no ratio."""
-    return PlainFlow(depth) if method == "GD" else WeightNormFlow(depth, ratio)
 
 
 def wall(depth: float, z: Floats, xi: Floats) -> float:
@@ -87,12 +84,11 @@ def trial(
     ends = limit(flow, problem, starts)
     certified = np.array([status is Status.CONVERGED for status in ends.status])
     run = descend(flow, problem, starts, step=step / depth, n_steps=n_steps)
-    sound = np.array([s in (Status.CONVERGED, Status.MAX_STEPS) for s in run.status])
     edge = wall(depth, problem.split(min_l1(problem).z), xi)
     timed = np.where(scales < edge, scales, np.nan)[::2, None] * xi
     return {
         "limit_error": np.where(certified, problem.error(ends.effective), np.nan),
-        "error": np.where(sound, problem.error(run.effective), np.nan),
+        "error": np.where(broke_off(run.status), np.nan, run.error),
         "time": arrivals(flow, problem, timed),
         "wait": np.array([shortest_wait(depth, problem, x0) for x0 in timed]),
         "wall": edge,
@@ -167,7 +163,7 @@ compute = Study("figure_4", trial, grid, rtol=1e-3, atol=1e-9)
 
 def draw(ax: Axes, data: Data, depth: float) -> Axes:
     """Draw errors against the scale, at one depth: limits as lines, finite steps hollow."""
-    for method, color in METHODS.items():
+    for method, color in METHOD_COLORS.items():
         part = data.where(depth=depth, method=method)
         scales = scales_from(data.settings["lowest"], data.settings["n_scales"])
         limits = np.maximum(part["limit_error"].T, FLOOR)
@@ -175,10 +171,13 @@ def draw(ax: Axes, data: Data, depth: float) -> Axes:
         band(ax, scales[known], limits[known], center=np.median, color=color)
         middle = np.median(part["error"], axis=0)  # NaN where a run broke off
         ax.plot(scales, middle, "o", color=color, mfc="white")
-        height = float(np.interp(0.016, scales, np.median(limits, axis=1)))
+        above = method == "GD"  # on which side of a rising line there is room
+        at = 0.1 if above else 0.016
+        height = float(np.interp(at, scales, np.median(limits, axis=1)))
         if np.isfinite(height):
-            style: dict[str, Any] = {"color": color, "xytext": (0, 12)}
-            label(ax, 0.016, height, f"{method}, limit", **style)
+            style: dict[str, Any] = {"ha": "right" if above else "left", "color": color}
+            style["xytext"] = (-5, 12) if above else (0, -16)
+            label(ax, at, height, f"{method}, limit", **style)
     edge = float(np.median(data.where(depth=depth)["wall"]))
     ax.axvspan(edge, 1.0, color=GREY, alpha=0.15, linewidth=0, zorder=0)
     label(ax, edge, 1e-10, "longer than\nthe signal", xytext=(4, 0))
@@ -256,7 +255,8 @@ def draw_units(
             ax.axvline(edge, color=color, ls=":", lw=1.2)
             if power:
                 high = 500 if row % 2 else 20  # neighbours not on one line
-                label(ax, edge, high, f"$L={depth:g}$", color=color, ha="center", xytext=(0, 0))
+                style: dict[str, Any] = {"ha": "center", "xytext": (0, 0), "bbox": GROUND}
+                label(ax, edge, high, f"$L={depth:g}$", color=color, **style)
             else:
                 low = 10.0 ** (-3 - 2 * row)
                 label(ax, 0.105, low, f"$L={depth:g}$: ends at {edge:.3f}", color=color)

@@ -1,7 +1,6 @@
 """Figure 1 with a signed truth, as the paper's Figure 5, and the two halves of what is trained."""
 
-from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import matplotlib as mpl
 import numpy as np
@@ -17,41 +16,7 @@ from wnlib.results import Result
 from wnlib.roads.limit import limit
 from wnlib.theory.halves import log_mean
 
-
-def grid(
-    seed: int = 0,
-    start_seed: int = 2,
-    starts: int = 5,
-    n_measurements: int = 40,
-    n_features: int = 100,
-    sparsity: int = 5,
-    depth: float = 2,
-    ratio: float = 0.1,
-    scale: float = 0.1,
-    step: float = 0.01,
-    n_steps: int = 50_000,
-    decades: Sequence[float] = figure_1.DECADES,
-    per_decade: int = 8,
-) -> dict[str, Any]:
-    """Return the points of Figure 1, with a signed truth."""
-    return figure_1.grid(
-        seed=seed,
-        start_seed=start_seed,
-        starts=starts,
-        n_measurements=n_measurements,
-        n_features=n_features,
-        sparsity=sparsity,
-        depth=depth,
-        ratio=ratio,
-        scale=scale,
-        step=step,
-        n_steps=n_steps,
-        decades=decades,
-        per_decade=per_decade,
-        signed=True,
-    )
-
-
+grid = partial(figure_1.grid, signed=True)
 compute = Study("figure_5", figure_1.trial, grid, rtol=figure_1.RTOL, atol=figure_1.ATOL)
 PLACES = {"GD": (0.05, 0.35), "limit": (0.13, 1e-12), "steps": (0.02, 5e-6), "region": (0.02, 8)}
 
@@ -109,7 +74,7 @@ def frame(flow: Flow, problem: Problem, x0: Floats) -> tuple[Figure, str]:
     with mpl.rc_context(plotting.STYLE | {"figure.figsize": (5, 3.4)}):
         figure = Figure()
         ax = draw_halves(figure.subplots(), end)
-        ax.set(xlabel="entry, those of the signal first", ylim=(1e-60, 1e2))
+        ax.set(xlabel="entry, those of the signal first", ylim=(1e-66, 1e2))
         text = f"relative error {widgets.error(end)}"
         ax.set_title(text)
     return figure, text

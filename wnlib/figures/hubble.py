@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from wnlib._types import Floats
 from wnlib.figures import plotting
-from wnlib.figures.plotting import BLACK, BLUE, GREEN, SKY, STYLE, VERMILLION
+from wnlib.figures.methods import flow_of
+from wnlib.figures.plotting import BLACK, BLUE, GREEN, PURPLE, STYLE, VERMILLION
+from wnlib.figures.sparsity import EXACT, FLOOR, shown
 from wnlib.figures.studies import Data, Study
-from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.l1.linear_program import min_l1
 from wnlib.pictures import above_sky, hubble
 from wnlib.problems import Problem, check_signal, initial_weights
@@ -27,12 +28,10 @@ METHODS = {  # colour, marker
     "least squares": (BLACK, "v"),
     "GD": (VERMILLION, "s"),
     "WN-GD": (BLUE, "o"),
-    STEPS: (SKY, "D"),
+    STEPS: (PURPLE, "D"),
     "linear program": (GREEN, "^"),
 }
 LEVELS = 1000  # of brightness, at which pictures are kept
-EXACT = 1e-3  # relative error up to which the picture counts as found
-FLOOR = 1e-10  # errors below are drawn there: the rounding of floats is nobody's merit
 GREYS = {"cmap": "gray", "norm": PowerNorm(0.5, 0, 1)}  # the root shows what is faint
 MISSES = {"norm": PowerNorm(0.5, 0, 0.2)}
 
@@ -96,7 +95,7 @@ def _reconstruct(
         return np.maximum(np.linalg.pinv(drawn.A) @ drawn.b, 0), "clipped"
     if method == "linear program":
         return min_l1(drawn).z, "solved"  # with which certificate hangs on the last digit
-    flow = PlainFlow(2) if method == "GD" else WeightNormFlow(2, ratio)
+    flow = flow_of(method, 2, ratio)
     if method == STEPS:
         run = descend(flow, drawn, x0, step, n_steps, times=[step * n_steps])
         return run.effective, run.status
@@ -175,7 +174,9 @@ def draw_gallery(
 
 
 def show(ax: Axes, picture: Floats, **style: Any) -> Axes:
-    """Draw a picture without a frame of numbers."""
+    """Draw a picture without a frame of numbers, on the ground of the page, light or dark."""
+    ax.figure.set_facecolor("none")
+    ax.title.set_color("#767676")
     ax.imshow(picture, interpolation="nearest", **style)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
@@ -209,7 +210,7 @@ def _label(ax: Axes, data: Data, sky: float, fractions: Floats) -> None:
     median = {method: np.median(errors(data, sky, method), axis=1) for method in METHODS}
     place: dict[str, Any]
     for method in "least squares", STEPS:
-        place = {"color": METHODS[method][0], "xytext": (0, -13), "ha": "right"}
+        place = {"color": METHODS[method][0], "xytext": (12, -13), "ha": "right", "fontsize": 11}
         plotting.label(ax, fractions[-1], median[method][-1], method, **place)
     k = max(0, int(np.argmax(np.append(median["GD"], 0) < EXACT)) - 1)
     plotting.label(ax, fractions[k], median["GD"][k], "GD", color=VERMILLION, xytext=(8, 0))
@@ -217,8 +218,3 @@ def _label(ax: Axes, data: Data, sky: float, fractions: Floats) -> None:
         k = min(len(fractions) - 1, int(np.argmax(np.append(median[method], 0) < FLOOR)))
         place = {"color": METHODS[method][0], "xytext": (0, 0), "ha": ha}
         plotting.label(ax, fractions[max(0, k - back)], 1e3 * FLOOR, method, **place)
-
-
-def shown(error: float) -> str:
-    """Write an error with two digits; what is below :data:`FLOOR` is rounding."""
-    return plotting.in_words(float(np.log10(error)), 2) if error > FLOOR else "0"

@@ -16,11 +16,13 @@ from wnlib.flows import WeightNormFlow, check_weight_norm
 from wnlib.problems import Problem, check_signal, initial_weights, sparse_problem
 from wnlib.results import Status
 from wnlib.roads._training import Training, train
-from wnlib.theory.law import Law, entrywise, last_stretch, small_ratio_law
+from wnlib.theory.last_stretch import last_stretch
+from wnlib.theory.law import Law, entrywise, small_ratio_law
 
 RATIOS = 0.1, 0.05, 0.02, 0.01, 0.005, 0.002
 BETWEEN = 0.7, 0.999  # lengths, in units of Q, between which the logistic rate is fitted
 N_SHARES = 400
+GUIDE = 2.0  # times the ratio: a line below those of the law
 FINENESS = 0.02  # of the law
 MOST_STEPS = 20_000  # many entries that come and go take many
 
@@ -81,6 +83,13 @@ def measured_rate(run: Training, between: tuple[float, float] = BETWEEN) -> floa
     if part.sum() < 2:
         return np.nan
     return np.polyfit(run.times[part], np.log(share[part] / (1 - share[part])), 1)[0]
+
+
+def late(run: Training, law: Law, R: float) -> float:
+    """Return how much later than the law a run has a length, in slow time."""
+    slow = 2 * check_weight_norm(run.flow).ratio * run.times
+    length = np.maximum.accumulate(run.radius_path**2)
+    return float(np.interp(R, length, slow) - np.interp(R, law.R, law.slow))
 
 
 def distance(run: Training, law: Law) -> float:
@@ -175,13 +184,8 @@ def by_problem(data: Data, column: str) -> Floats:
     return cube.reshape(-1, cube.shape[-1])
 
 
-def expected(ratio: Floats) -> Floats:
-    """Return ``ratio log(1 / ratio)``, the order that is seen; the ratio in units of Q, below 1."""
-    return ratio * np.log(1 / ratio)
-
-
 def orders(data: Data, column: str = "distance", below: float = 0.03) -> Floats:
-    """Return by which power of :func:`expected` a distance falls, for each problem.
+    """Return by which power of the ratio a distance falls, for each problem.
 
     Parameters
     ----------
@@ -197,7 +201,7 @@ def orders(data: Data, column: str = "distance", below: float = 0.03) -> Floats:
     """
     ratios = np.unique(data["ratio"])
     small = ratios < below
-    x, fitted = np.log(expected(ratios[small])), []
+    x, fitted = np.log(ratios[small]), []
     for y in np.log(by_problem(data, column)[:, small]):
         known = np.isfinite(y)
         fitted.append(np.polyfit(x[known], y[known], 1)[0] if known.sum() > 1 else np.nan)
@@ -215,11 +219,10 @@ def draw(ax: Axes, data: Data) -> Axes:
         if np.isfinite(first).any():
             y = np.nanmin(first) if column == "distance" else np.nanmax(first)
             plotting.label(ax, ratios[0], y, name, color=color, xytext=(4, -14))
-    guide = expected(ratios)
+    guide = GUIDE * ratios
     ax.plot(ratios, guide, color=plotting.BLACK, ls=":", lw=1.5)
     middle = len(ratios) // 2
-    name = r"$\tilde\eta\,\log(1/\tilde\eta)$"
-    plotting.label(ax, ratios[middle], guide[middle], name, xytext=(4, -10))
+    plotting.label(ax, ratios[middle], guide[middle], r"like $\tilde\eta$", xytext=(4, -10))
     ax.set(xscale="log", yscale="log", xlabel=r"ratio $\tilde\eta$, in units of $Q$")
     ax.set(ylabel="mean distance of the flow", ylim=(0.007, 0.9))
     ax.yaxis.set_minor_formatter(NullFormatter())

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from wnlib._types import Bools, Floats
 from wnlib.figures.plotting import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILLION, label
@@ -72,14 +73,11 @@ def trial(
     certified += [end.status is Status.CONVERGED for end in ends]
     found = np.array([best.z, *(end.effective for end in ends)])
     errors = np.where(certified, np.maximum(problem.error(found), 1e-99), np.nan)
-    strict = best.strictest()
-    slope = (np.abs if signed else np.asarray)(problem.A.T @ strict.dual)
-    slack = np.min(1 - slope[~strict.support], initial=1.0)
     return {
         "filled": s / M,
         "log_error": np.maximum(np.log10(errors), LEAST).round(2),
         "single": single,
-        "slack": round(float(max(slack, 0.0)), 4),
+        "slack": round(max(best.strictest().slack, 0.0), 4),
         "norm": round(float(best.norm), 3),
         "length": round(float(x0 @ x0), 3),
     }
@@ -155,17 +153,27 @@ def recovered(data: Data, method: str, tolerance: float = 1e-3) -> Bools:
     return data["log_error"][:, methods(data).index(method)] < np.log10(tolerance)
 
 
-def halves(data: Data, method: str, tolerance: float = 1e-3) -> dict[float, Half]:
-    """Return :func:`half` for each value of ``M / N``."""
+def certified(data: Data, method: str) -> Bools:
+    """Tell which limits are certified, shape (points,)."""
+    return np.isfinite(data["log_error"][:, methods(data).index(method)])
+
+
+def halves(
+    data: Data, method: str, tolerance: float = 1e-3, kept: Bools | None = None
+) -> dict[float, Half]:
+    """Return :func:`half` for each value of ``M / N``, of all problems or of those ``kept``."""
     found = recovered(data, method, tolerance)
+    kept = np.ones(len(found), dtype=bool) if kept is None else kept
     return {
         float(delta): half(data["filled"][at], found[at])
         for delta in np.unique(data["delta"])
-        for at in [data["delta"] == delta]
+        for at in [kept & (data["delta"] == delta)]
     }
 
 
-def distances(data: Data, method: str, tolerance: float = 1e-3) -> Floats:
+def distances(
+    data: Data, method: str, tolerance: float = 1e-3, kept: Bools | None = None
+) -> Floats:
     """Return by how much the half points of a method lie below those of the linear program.
 
     Parameters
@@ -174,14 +182,21 @@ def distances(data: Data, method: str, tolerance: float = 1e-3) -> Floats:
         Of one kind of signal.
     method : str
     tolerance : float
+    kept : numpy.ndarray of bool, shape (points,), optional
 
     Returns
     -------
     numpy.ndarray, shape (deltas,)
         A method that finds nothing at some ``M / N`` has its half point at 0 there.
     """
-    own, best = halves(data, method, tolerance), halves(data, "LP", tolerance)
+    own, best = (halves(data, m, tolerance, kept) for m in (method, "LP"))
     return np.array([best[delta].at - np.nan_to_num(own[delta].at) for delta in best])
+
+
+def known(values: ArrayLike) -> Floats:
+    """Return the values that are numbers, in one row; NaN if there is none."""
+    flat = np.ravel(np.asarray(values, dtype=float))
+    return flat[~np.isnan(flat)] if not np.isnan(flat).all() else np.array([np.nan])
 
 
 def shares_recovered(data: Data, method: str, tolerance: float = 1e-3) -> Floats:
@@ -280,33 +295,44 @@ def label_slice(ax: Axes, data: Data, *, delta: float = 0.5) -> Axes:
     return ax
 
 
-def followed(data: Data, method: str, tolerance: float = 1e-3) -> tuple[Floats, Bools]:
-    """Return ``slack Q / ratio`` where the linear program finds the signal; and who follows it.
+def exponents(data: Data, method: str) -> Floats:
+    """Return the exponents ``slack (K + log rho)`` of ``eq-slack-law``, shape (points,).
 
-    Problems without another solution are left out: there all methods end at the signal.
+    What a flow leaves off the support is about ``exp(-exponent)``. ``K = log(z / beta)``, with the
+    means of the signal over its ``s`` entries, and of the start over all weights.
+    """
+    size, Q, R0 = data["n_features"], data["norm"], data["length"]
+    s = data["filled"] * np.maximum(1, np.round(data["delta"] * size))
+    K = np.log(Q / s * size * (1 + data["signed"]) / R0)
+    log_rho = 0.0 if method == "GD" else (Q - R0) / float(method) - np.log(Q / R0)
+    return data["slack"] * (K + log_rho)
+
+
+def followed(data: Data, method: str, tolerance: float = 1e-3) -> tuple[Floats, Bools]:
+    """Return :func:`exponents` where the linear program finds the signal; and who follows it.
+
+    Problems without another solution are left out, since there all methods end at the signal, and
+    those without a certified limit.
 
     Parameters
     ----------
     data : Data
     method : str
-        A ratio.
+        A ratio, or "GD".
     tolerance : float
 
     Returns
     -------
     numpy.ndarray, shape (n,)
     numpy.ndarray of bool, shape (n,)
-        Whether weight normalization finds it too.
+        Whether the method finds it too.
     """
-    index = methods(data).index(method)
-    certified = np.isfinite(data["log_error"][:, index])
-    at = recovered(data, "LP", tolerance) & ~data["single"] & certified
-    units = data["slack"] * data["norm"] / float(method)
-    return units[at], recovered(data, method, tolerance)[at]
+    at = recovered(data, "LP", tolerance) & ~data["single"] & certified(data, method)
+    return exponents(data, method)[at], recovered(data, method, tolerance)[at]
 
 
 def draw_followed(ax: Axes, data: Data, tolerance: float = 1e-3) -> Axes:
-    """Draw how often weight normalization finds what the linear program finds, by the slack.
+    """Draw how often weight normalization finds what the linear program finds, by the exponent.
 
     Parameters
     ----------
@@ -315,20 +341,17 @@ def draw_followed(ax: Axes, data: Data, tolerance: float = 1e-3) -> Axes:
     data : Data
     tolerance : float
     """
-    edges = np.geomspace(0.3, 300, 16)
+    edges = np.geomspace(0.3, 300, 25)
     middle = np.sqrt(edges[1:] * edges[:-1])
     for rank, method in enumerate(methods(data)[2:]):
         label(ax, 0.4, 0.93 - 0.1 * rank, title(method), color=color(method, data), xytext=(0, 0))
         units, found = followed(data, method, tolerance)
-        place = np.digitize(units, edges) - 1
-        inside = (place >= 0) & (place < len(middle))
-        n = np.bincount(place[inside], minlength=len(middle))
-        k = np.bincount(place[inside & found], minlength=len(middle))
+        n, k = np.histogram(units, edges)[0], np.histogram(units[found], edges)[0]
         seen, shade = n >= ENOUGH, color(method, data)
         if seen.any():
             ax.fill_between(middle[seen], *wilson(k[seen], n[seen]), color=shade, alpha=0.18, lw=0)
             ax.plot(middle[seen], k[seen] / n[seen], "o-", color=shade)
-    ax.set(xscale="log", xlabel=r"slack $\times\, Q/\tilde\eta$", ylim=(-0.03, 1.03))
+    ax.set(xscale="log", xlabel=r"exponent $t\,(K + \log\rho)$", ylim=(-0.03, 1.03))
     ax.set_ylabel("share of what the LP finds")
     return ax
 

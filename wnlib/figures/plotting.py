@@ -12,7 +12,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
+from matplotlib.colors import to_rgb
 from matplotlib.rcsetup import cycler
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox, IdentityTransform
 from numpy.typing import ArrayLike
 
 from wnlib._checks import positive
@@ -47,6 +51,7 @@ STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK]),
 }
 
+NEAR = 0.5  # of the size of axes: beside points farther outside, nothing is written
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 QUANTITIES = {
     "error": "relative error",
@@ -261,9 +266,52 @@ def mark(ax: Axes, x: float, text: str, *, height: float = 0.5, **line: Any) -> 
     """
     line = {"color": BLACK, "linestyle": "--", "linewidth": 1.2, **line}
     ax.axvline(x, **line)
-    beside: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
-    ax.annotate(text, (x, height), xycoords=("data", "axes fraction"), **beside)
+    place = {"xycoords": ax.get_xaxis_transform(), "xytext": (5, 0), "va": "center"}
+    return _write(ax, text, (x, height), **place)
+
+
+class _Beside(Annotation):
+    """Words beside a point, and none where it is far outside the axes.
+
+    A picture is made as large as what is written in it: a number that has left it, as zero does on
+    a logarithmic axis, would make it larger than the memory.
+    """
+
+    def near(self) -> bool:
+        """Tell whether the point is in the axes or near them."""
+        assert isinstance(self.axes, Axes)
+        place: Any = self.axes.transData if self.xycoords == "data" else self.xycoords
+        box, (x, y) = self.axes.bbox, place.transform(self.xy)
+        inside = box.x0 - NEAR * box.width <= x <= box.x1 + NEAR * box.width
+        return bool(inside and box.y0 - NEAR * box.height <= y <= box.y1 + NEAR * box.height)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw the words, if the point is near."""
+        if self.near():
+            super().draw(renderer)
+
+    def get_tightbbox(self, renderer: RendererBase | None = None) -> Bbox | None:
+        """Return the room of the words, if the point is near."""
+        return super().get_tightbbox(renderer) if self.near() else Bbox.null()
+
+
+def _write(ax: Axes, text: str, xy: tuple[float, float], **style: Any) -> Axes:
+    """Write beside a point."""
+    style = {"textcoords": "offset points", "annotation_clip": False, "clip_on": False, **style}
+    words = _Beside(text, xy, **style)
+    words.set_transform(IdentityTransform())
+    ax.add_artist(words)
     return ax
+
+
+def ink(color: Any) -> tuple[float, ...]:
+    """Return a colour, darkened until letters stand out from white as WCAG asks for, 4.5 to 1."""
+    rgb = np.array(to_rgb(color))
+    while True:
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        if linear @ (0.2126, 0.7152, 0.0722) + 0.05 <= 1.05 / 4.5:
+            return tuple(rgb.tolist())
+        rgb *= 0.97
 
 
 def label(ax: Axes, x: float, y: float, text: str, **style: Any) -> Axes:
@@ -276,12 +324,13 @@ def label(ax: Axes, x: float, y: float, text: str, **style: Any) -> Axes:
         In data coordinates.
     text : str
     **style
-        Passed to ``ax.annotate``: ``color``, ``ha``, ``va``; ``xytext`` in points from there.
+        Passed to ``ax.annotate``: ``ha``, ``va``; ``xytext`` in points from there; and ``color``,
+        see :func:`ink`.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    style = {"xytext": (5, 0), "va": "center", "fontsize": "small", **style}
-    ax.annotate(text, (x, y), textcoords="offset points", annotation_clip=False, **style)
-    return ax
+    style = {"xytext": (5, 0), "va": "center", "fontsize": 12, **style}
+    style["color"] = ink(style.get("color", BLACK))
+    return _write(ax, text, (x, y), **style)

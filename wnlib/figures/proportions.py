@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
-from scipy.special import expit, log1p
+from scipy.special import expit
 from scipy.stats import norm
 
 from wnlib._types import Floats
@@ -29,7 +29,7 @@ def wilson(successes: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
     z = norm.ppf((1 + CONFIDENT) / 2)
     middle = (k + z**2 / 2) / (n + z**2)
     reach = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
-    return np.maximum(middle - reach, 0), np.minimum(middle + reach, 1)
+    return middle - reach, middle + reach
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Half:
     Attributes
     ----------
     at : float
-        The value of ``x``; NaN if it lies outside of what was tried.
+        The value of ``x``; NaN if it lies outside of what was tried, or the share rises.
     error : float
         Its standard error.
     width : float
@@ -70,7 +70,7 @@ def half(x: ArrayLike, success: ArrayLike) -> Half:
         kinds are separated, the slope would be infinite without.
     """
     x, success = np.asarray(x, dtype=float), np.asarray(success, dtype=bool)
-    if len(x) == 0 or success.all() or not success.any():
+    if success.all() or not success.any():
         return Half(np.nan, np.nan, np.nan)
     sign, mean = np.where(success, 1.0, -1.0), x.mean()
     design = np.stack([np.ones_like(x), mean - x], axis=1)
@@ -78,14 +78,12 @@ def half(x: ArrayLike, success: ArrayLike) -> Half:
 
     def cost(c: Floats) -> tuple[float, Floats]:
         m = sign * (design @ c)
-        loss = np.maximum(-m, 0) + log1p(np.exp(-abs(m)))  # log(1 + exp(-m)), without overflow
         slope = -(sign * expit(-m)) @ design
-        return float(loss.sum() + prior @ c**2 / 2), slope + prior * c
+        loss = np.logaddexp(0.0, -m).sum() + prior @ c**2 / 2
+        return float(loss), slope + prior * c
 
     a, b = minimize(cost, np.array([0.0, 10.0]), jac=True, method="BFGS").x
-    if b <= 0:
-        return Half(np.nan, np.nan, np.nan)
-    if not x.min() <= mean + a / b <= x.max():
+    if b <= 0 or not x.min() <= mean + a / b <= x.max():
         return Half(np.nan, np.nan, np.nan)
     p = expit(design @ [a, b])
     information = (design.T * (p * (1 - p))) @ design + np.diag(prior)

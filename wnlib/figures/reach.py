@@ -18,12 +18,12 @@ from wnlib.flows import Flow, PlainFlow, WeightNormFlow
 from wnlib.l1.certificates import MinL1, off_support
 from wnlib.l1.linear_program import min_l1, shortest
 from wnlib.problems import Problem, initial_weights, sparse_problem
-from wnlib.results import Status
+from wnlib.results import Status, broke_off
 from wnlib.roads._stalling import rules_out_stall
 from wnlib.roads.descend import descend
 from wnlib.roads.limit import limit
 from wnlib.sweeps import seed_of
-from wnlib.theory.reach import longest_norm, slack
+from wnlib.theory.reach import longest_norm
 
 Table = Mapping[str, NDArray[Any]]
 
@@ -149,7 +149,7 @@ class _Ends:
             "longest": self.longest,
             "lp_error": float(self.problem.error(self.shortest.z)),
             "margin": self.shortest.margin,
-            "slack": slack(self.shortest),
+            "slack": self.shortest.slack,
             "max_f": float(np.max(off_support(self.problem), initial=-np.inf)),
         }
 
@@ -194,7 +194,7 @@ def _steps(
     """Take the steps of two methods."""
     times = step * np.unique(np.geomspace(1, n_steps, LOSSES).astype(int))
     runs = [descend(flow, problem, x0, step, n_steps, times=times) for flow in flows]
-    broke = np.array([r.status in (Status.CROSSED_ZERO, Status.DIVERGED) for r in runs])
+    broke = np.array([broke_off(run.status) for run in runs])
     losses = [run.loss_path / run.loss_path[0] for run in runs]
     reached = [
         np.append(run.times, np.inf)[_first(loss < 1e-6)]

@@ -135,7 +135,7 @@ def explorer(t: Table) -> widgets.Explorer:
         chosen = (t["matrix"] == matrix) & (t["signal"] == signal)
         figure = Figure(figsize=(5, 3.6), dpi=110)
         figure.set_layout_engine("none")  # it takes longer than all the rest
-        draw_factors(figure.add_axes((0.18, 0.17, 0.8, 0.8)), t, chosen)
+        label_factors(draw_factors(figure.add_axes((0.18, 0.17, 0.8, 0.8)), t, chosen))
         better = int((limit_factor(t)[chosen] > FACTOR).sum())
         pictures.append((figure, f"above 10⁵ on {better} of {chosen.sum()} problems"))
     menus = [

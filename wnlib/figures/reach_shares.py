@@ -89,7 +89,7 @@ def limit_factor(t: Table) -> Floats:
 def steps_factor(t: Table) -> Floats:
     """Return the same after the steps; NaN where the run of GD broke off, 0 if only that of WN."""
     gd, wn = t["error"].T
-    return np.where(np.isinf(gd), np.nan, gd / _clip(wn))
+    return np.where(np.isinf(gd), np.nan, np.where(np.isinf(gd), 0, gd) / _clip(wn))
 
 
 def _factor(t: Table) -> Floats:

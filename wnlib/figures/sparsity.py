@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from wnlib._types import Floats
 from wnlib.figures import plotting
+from wnlib.figures.methods import COLORS, flow_of
 from wnlib.figures.plotting import BLACK, BLUE, GREEN, GREY, STYLE, VERMILLION
 from wnlib.figures.studies import Data, Study
-from wnlib.flows import PlainFlow, WeightNormFlow
 from wnlib.l1.linear_program import min_l1
 from wnlib.l1.recovery import recovery_edge
 from wnlib.problems import Problem, check_signal, initial_weights, sparse_problem
+from wnlib.results import broke_off
 from wnlib.roads.descend import descend
 from wnlib.roads.limit import limit
 
@@ -24,8 +25,8 @@ SPARSITIES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 22, 25, 30, 35, 40)
 EXACT = 1e-3  # relative error up to which a signal counts as recovered
 FLOOR = 1e-10  # errors below are drawn there: the rounding of floats is nobody's merit
 METHODS = {  # column, colour, marker
-    "GD": ("gd", VERMILLION, "s"),
-    "WN-GD": ("wn", BLUE, "o"),
+    "GD": ("gd", COLORS["GD"], "s"),
+    "WN-GD": ("wn", COLORS["WN-GD"], "o"),
     "linear program": ("lp", GREEN, "^"),
 }
 TITLES = {"gd": "GD", "wn": "WN-GD"}
@@ -60,17 +61,15 @@ def trial(
     """
     drawn = problem(n_measurements, n_features, sparsity, seed, draw)
     x0 = initial_weights(drawn, scale, [seed, draw])
-    flows = {"gd": PlainFlow(2), "wn": WeightNormFlow(2, ratio)}
     shortest = min_l1(drawn)
     found: dict[str, Any] = {"lp": drawn.error(shortest.z)}
-    for name, flow in flows.items():
+    for method in COLORS:
+        name, flow = METHODS[method][0], flow_of(method, 2, ratio)
         end = limit(flow, drawn, x0)
         run = descend(flow, drawn, x0, step, n_steps, times=[step * n_steps])
         found |= {name: drawn.error(end.effective), f"{name}_status": str(end.status)}
         found |= {f"{name}_steps": drawn.error(run.effective), f"{name}_run": str(run.status)}
-    slope = drawn.A.T @ shortest.strictest().dual
-    off = check_signal(drawn) == 0
-    slack = 1 - slope[off].max(initial=0) if found["lp"] < EXACT else np.nan
+    slack = shortest.strictest().slack if found["lp"] < EXACT else np.nan
     found |= {"length": check_signal(drawn).sum() / (x0 @ x0), "slack": slack}
     return found | {"log_rho": end.log_rho}
 
@@ -141,8 +140,7 @@ def _after(sparsities: Floats, where: NDArray[Any]) -> float:
 def ended(data: Data) -> Floats:
     """Return the errors of the steps of WN-GD, NaN where one has carried a weight through zero."""
     errors = data.cube("wn_steps", "sparsity", "draw")
-    broken = np.isin(data.cube("wn_run", "sparsity", "draw"), ("crossed_zero", "diverged"))
-    return np.where(broken, np.nan, errors)
+    return np.where(broke_off(data.cube("wn_run", "sparsity", "draw")), np.nan, errors)
 
 
 def exponents(data: Data) -> dict[str, Floats]:
@@ -172,9 +170,10 @@ def draw(ax: Axes, data: Data) -> Axes:
     steps = _middle(np.maximum(ended(data), FLOOR))
     ax.plot(sparsities, steps, "o:", color=BLUE, markerfacecolor="white", linewidth=1.2)
     ax.axhline(EXACT, color=BLACK, linewidth=1, linestyle="--")
-    ax.set(yscale="log", ylim=(FLOOR / 6, 5), xlabel="nonzero entries $s$")
+    ax.set(yscale="log", ylim=(FLOOR / 30, 5), xlabel="nonzero entries $s$")
     ax.set_ylabel("relative error")
-    plotting.mark(ax, _edge(data), "edge", height=0.35, color=GREEN)
+    ax.axvline(_edge(data), color=GREEN, linestyle="--", linewidth=1.2)
+    plotting.label(ax, _edge(data), 1e-8, "edge", color=GREEN, ha="right", xytext=(-3, 0))
     k = len(sparsities) // 3
     above: dict[str, Any] = {"xytext": (0, 12), "ha": "center"}
     plotting.label(ax, sparsities[k], medians(data, "gd")[k], "GD", color=VERMILLION, **above)
@@ -224,7 +223,7 @@ def entries(
     """
     drawn = problem(n_measurements, n_features, sparsity, seed, 0)
     x0 = initial_weights(drawn, scale, [seed, 0])
-    ends = {name: limit(f, drawn, x0).effective for name, f in _flows(ratio).items()}
+    ends = {name: limit(flow_of(name, 2, ratio), drawn, x0).effective for name in COLORS}
     ends["linear program"] = min_l1(drawn).z
     n, truth = np.arange(n_features), check_signal(drawn)
     with mpl.rc_context(STYLE):
@@ -234,19 +233,15 @@ def entries(
             _, color, marker = METHODS[name]
             ax.vlines(n[truth > 0], 0, truth[truth > 0], color=GREY, linewidth=4, alpha=0.6)
             ax.plot(n, z, marker, color=color, markersize=4, markerfacecolor="none")
-            ax.set_title(f"{name}: error {shown(drawn.error(z))}", loc="left", color=color)
+            ax.set_title(f"{name}: error {shown(drawn.error(z), 1)}", loc="left", color=color)
         axes[-1].set(xlabel="entry", ylim=(-0.2, 3.2))
-    text = ", ".join(f"{name} {shown(drawn.error(z))}" for name, z in ends.items())
+    text = ", ".join(f"{name} {shown(drawn.error(z), 1)}" for name, z in ends.items())
     return figure, f"relative error {text}."
 
 
-def _flows(ratio: float) -> dict[str, PlainFlow | WeightNormFlow]:
-    return {"GD": PlainFlow(2), "WN-GD": WeightNormFlow(2, ratio)}
-
-
-def shown(error: Any) -> str:
-    """Write an error with one digit; what is below :data:`FLOOR` is rounding."""
-    return plotting.in_words(float(np.log10(error)), 1) if error > FLOOR else "0"
+def shown(error: Any, digits: int = 2) -> str:
+    """Write an error with some digits; what is below :data:`FLOOR` is rounding."""
+    return plotting.in_words(float(np.log10(error)), digits) if error > FLOOR else "0"
 
 
 def medians(data: Data, name: str) -> Floats:

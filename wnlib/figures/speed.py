@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 
 from wnlib._types import Floats
 from wnlib.figures import plotting
+from wnlib.figures.methods import COLORS, flow_of
 from wnlib.figures.studies import Data, Study
-from wnlib.flows import Flow, PlainFlow, WeightNormFlow
 from wnlib.problems import initial_weights, sparse_problem
 from wnlib.roads.pace import pace
 
 LEVELS = 10.0 ** np.arange(-1, -8.5, -0.5)  # of the relative error, and of the relative loss
 STARTS = 2
+NO_ROOM = 3e-3  # levels above are so near to the axis that no name fits between
 
 
 def trial(
@@ -40,13 +41,9 @@ def trial(
     """Count the steps from two starts; what both have reached counts."""
     problem = sparse_problem(n_measurements, n_features, sparsity, seed=(seed, draw))
     x0 = initial_weights(problem, scale, seed=(seed, draw, 1), starts=STARTS)
-    found = pace(_flow(method, depth, ratio), problem, x0, step, n_steps, LEVELS)
+    found = pace(flow_of(method, depth, ratio), problem, x0, step, n_steps, LEVELS)
     counts = {"error_steps": found.error.max(axis=0), "loss_steps": found.loss.max(axis=0)}
     return counts | {"falls": bool(found.falls.all())}
-
-
-def _flow(method: str, depth: float, ratio: float) -> Flow:
-    return PlainFlow(depth) if method == "GD" else WeightNormFlow(depth, ratio)
 
 
 def grid(
@@ -59,7 +56,7 @@ def grid(
     scales_deep: Sequence[float] = (3e-3, 1e-2, 3e-2, 0.1, 0.3),
     scales_wn: Sequence[float] = (0.1, 0.2),
     ratios: Sequence[float] = (0.1, 0.3, 1.0),
-    steps: Sequence[float] = (0.02, 0.04, 0.08, 0.16, 0.24, 0.32),
+    steps: Sequence[float] = (0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16, 0.24, 0.32),
     n_steps: int = 10_000,
 ) -> list[dict[str, Any]]:
     """Return the points: at depth 2 and 3, GD at its scales, and WN-GD at its own and its ratios.
@@ -82,8 +79,8 @@ def grid(
 # Where rounding moves a run by a step, counts move to the next record: they lie 7 % apart.
 compute = Study("speed", trial, grid, rtol=0.15)
 
-GD: dict[str, Any] = {"method": "GD", "color": plotting.VERMILLION}
-WN: dict[str, Any] = {"method": "WN-GD", "color": plotting.BLUE}
+GD: dict[str, Any] = {"method": "GD", "color": COLORS["GD"]}
+WN: dict[str, Any] = {"method": "WN-GD", "color": COLORS["WN-GD"]}
 NAMES = {"error": "relative error", "loss": "relative loss"}
 
 
@@ -177,7 +174,10 @@ def draw(
     -------
     matplotlib.axes.Axes
     """
-    top = data["n_steps"].max()
+    top, farthest = data["n_steps"].max(), np.inf
+    for contestant in contestants.values():
+        reached = np.isfinite(median(data, quantity, **_runs(contestant), **where))
+        farthest = min(farthest, LEVELS[reached & (end / 2 < LEVELS)].min(initial=np.inf))
     for row, (text, contestant) in enumerate(contestants.items()):
         color = contestant.get("color", plotting.BLUE)
         steps = fewest(data, quantity, **_runs(contestant), **where)
@@ -191,7 +191,11 @@ def draw(
         ax.plot(x, middle[there], color=color)
         high = np.minimum(steps.max(axis=0)[there], 10 * top)  # of a problem that is never solved
         ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
-        plotting.label(ax, x[-1], middle[there][-1], text, color=color)
+        ends_early = x[-1] > 1.1 * farthest  # then to its right another line may run
+        place = {"ha": "right", "xytext": (-5, 6)} if ends_early else {"ha": "left"}
+        if ends_early and x[-1] > NO_ROOM:
+            place = {"ha": "left", "xytext": (5, 20)}
+        plotting.label(ax, x[-1], middle[there][-1], text, color=color, **place)
     ax.set(xscale="log", yscale="log", xlim=(0.15, end), ylim=(4, top))
     ax.set(xlabel=f"{NAMES[quantity]} to be reached", ylabel="steps")
     return ax
@@ -207,8 +211,9 @@ def page(data: Data, scale: float, **where: Any) -> tuple[Figure, str]:
     """
     with mpl.rc_context(plotting.STYLE):
         figure = Figure(figsize=(6, 4))
-        ax = figure.subplots()
-        shown = {f"GD, α = {scale:g}": GD | {"scale": scale}, "WN-GD, best": WN}
+        figure.set_layout_engine("none")
+        ax = figure.add_axes((0.13, 0.15, 0.78, 0.82))  # the same on every page
+        shown = {"GD": GD | {"scale": scale}, "WN-GD, best": WN}
         draw(ax, data, "error", shown, **where)
     steps = median(data, "error", method="GD", scale=scale, **where)
     reached = LEVELS[np.isfinite(steps)]

@@ -22,7 +22,8 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from wnlib.sweeps import points_of, sweep
+from wnlib._checks import count, generator, readonly
+from wnlib.sweeps import plain, points_of, sweep
 
 LIBRARY = Path(__file__).resolve().parent.parent
 FOLDER = LIBRARY.parent / "book" / "data"
@@ -59,10 +60,14 @@ class Data(Mapping[str, NDArray[Any]]):
     def __init__(
         self, columns: Mapping[str, NDArray[Any]], settings: Mapping[str, Any], origin: str
     ) -> None:
-        """Freeze the columns."""
-        self._columns = {name: np.asarray(column) for name, column in columns.items()}
-        for column in self._columns.values():
-            column.flags.writeable = False
+        """Copy and freeze the columns."""
+        self._columns = {
+            name: readonly(column, np.asarray(column).dtype) for name, column in columns.items()
+        }
+        rows = {column.shape[:1] for column in self._columns.values()}
+        if len(rows) != 1 or () in rows:
+            shapes = ", ".join(f"{name} {each.shape}" for name, each in self._columns.items())
+            raise ValueError(f"columns must have one row for each point; got {shapes or 'none'}")
         self.settings = dict(settings)
         self.origin = origin
 
@@ -85,12 +90,14 @@ class Data(Mapping[str, NDArray[Any]]):
         points = len(next(iter(self.values())))
         return f"<Data, {points} points: {', '.join(self)}; {self.origin}>"
 
-    def where(self, **values: object) -> "Data":
+    def where(self, **values: Any) -> "Data":
         """Return the rows at which each of some columns has a given value; there may be none."""
         rows = np.ones(len(next(iter(self.values()))), dtype=bool)
         for name, value in values.items():
             if self[name].ndim > 1:
                 raise ValueError(f"{name} has several entries at each point: choose rows yourself")
+            if np.ndim(value):
+                raise ValueError(f"{name} must be one value; got {value!r}: call where() for each")
             rows &= self[name] == value
         columns = {name: column[rows] for name, column in self.items()}
         return Data(columns, self.settings, self.origin)
@@ -100,6 +107,8 @@ class Data(Mapping[str, NDArray[Any]]):
 
         The rows must be all combinations of these values, each once.
         """
+        if not axes or any(self[name].ndim > 1 for name in axes):
+            raise ValueError(f"axes must name columns of one entry at each point; got {axes}")
         places = [np.unique(self[name], return_inverse=True) for name in axes]
         shape = tuple(len(values) for values, _ in places)
         values, where = self[column], tuple(place for _, place in places)
@@ -125,6 +134,7 @@ class Study:
         Computes one point: see :func:`wnlib.sweeps.sweep`.
     grid : callable
         Maps settings, its keyword arguments, to the grid. Its defaults are the published settings.
+        What a ``functools.partial`` has given it is no setting.
     rtol, atol : float
         How far the results may be from those of another machine.
     """
@@ -137,9 +147,17 @@ class Study:
 
     def settings(self, **changed: Any) -> dict[str, Any]:
         """Return all settings: the published ones, but for those given."""
-        bound = inspect.signature(self.grid).bind(**changed)
+        signature = inspect.signature(self.grid)
+        fixed = getattr(self.grid, "keywords", {})  # by a partial: they make the figure what it is
+        free = [each for name, each in signature.parameters.items() if name not in fixed]
+        if unknown := changed.keys() - {each.name for each in free}:
+            raise TypeError(
+                f"{self.name} has no setting {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(each.name for each in free)}"
+            )
+        bound = signature.replace(parameters=free).bind(**changed)
         bound.apply_defaults()
-        return json.loads(json.dumps(bound.arguments, default=lambda value: value.tolist()))
+        return plain(bound.arguments)
 
     @property
     def path(self) -> Path:
@@ -161,7 +179,15 @@ class Study:
             kept = read(self.path)
             if kept.settings == settings:
                 return kept
-        columns = sweep(self.trial, self.grid(**settings), executor)
+        grid = self.grid(**settings)
+        if not grid:
+            empty = [
+                name for name, usual in self.settings().items() if usual and not settings[name]
+            ]
+            raise ValueError(
+                f"there is nothing to compute: {', '.join(empty)} must not be empty or 0"
+            )
+        columns = sweep(self.trial, grid, executor)
         return Data(columns, settings, f"computed just now, with {versions()}")
 
     def write(self, executor: Executor | None = None) -> None:
@@ -200,6 +226,7 @@ class Study:
             Of the choice.
         executor : concurrent.futures.Executor, optional
         """
+        n_points = None if n_points is None else count("n_points", n_points)
         if not self.path.exists():
             return [f"{self.name}: there is no {self.path.name}"]
         kept = read(self.path)
@@ -209,7 +236,7 @@ class Study:
         if len(points) != (rows := len(next(iter(kept.values())))):
             return [f"{self.name}: the grid has {len(points)} points, the file {rows}"]
         size = rows if n_points is None else min(n_points, rows)
-        chosen = np.random.default_rng(seed).choice(rows, size, replace=False)
+        chosen = generator(seed).choice(rows, size, replace=False)
         points = [points[row] for row in chosen]
         again = sweep(self.trial, points, executor)
         if list(again) != list(kept):
@@ -268,7 +295,7 @@ def _checksum(header: object, columns: Mapping[str, NDArray[Any]]) -> str:
     hashed = hashlib.sha256(json.dumps(header).encode())
     for name, column in columns.items():
         hashed.update(f"{name} {column.dtype} {column.shape}".encode())
-        hashed.update(np.ascontiguousarray(column).tobytes())
+        hashed.update(column.tobytes())
     return hashed.hexdigest()
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import ipywidgets as ipw
 import matplotlib as mpl
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -30,7 +31,7 @@ from wnlib.roads.limit import LIMIT_RESIDUAL, limit
 
 SCALES = 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0
 RATIOS = 0.1, 0.3, 1.0, 10.0
-PALETTE = 16  # colours of a picture: a third of the bytes of true colour, and no visible loss
+PALETTE, APART = 24, 20  # colours of a picture, and by how much of 255 they differ at least
 WIDE = {"width": "100%", "max_width": "40rem"}
 
 
@@ -261,9 +262,33 @@ def image(file: bytes, alt: str) -> str:
 
 
 def compressed(figure: Figure) -> bytes:
-    """Return a figure as a PNG file of few colours and, since a page has many, few pixels."""
+    """Return a figure as a PNG file of few colours and, since a page has many, few pixels.
+
+    A figure without a ground, of photographs, keeps all colours.
+    """
     file, smaller = io.BytesIO(), io.BytesIO()
-    figure.savefig(file, dpi=min(figure.dpi, 150))
-    image = Image.open(file).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
+    ground = figure.get_facecolor()
+    figure.savefig(file, dpi=min(figure.dpi, 150), facecolor=ground)
+    image: Image.Image = Image.open(file)
+    if to_rgba(ground)[3] > 0:
+        image = image.convert("RGB")
+        image = image.quantize(palette=palette(image), dither=Image.Dither.NONE)
     image.save(smaller, "png", optimize=True)
     return smaller.getvalue()
+
+
+def palette(image: Image.Image) -> Image.Image:
+    """Return the most frequent colours, but of those that are hardly to be told apart only one.
+
+    So a thin line keeps its colour: the mean of many pixels would make it that of its neighbours.
+    """
+    pixels = np.asarray(image).reshape(-1, 3)
+    colours, counts = np.unique(pixels, axis=0, return_counts=True)
+    colours = colours[np.argsort(-counts, kind="stable")].astype(int)
+    kept, off = [colours[0]], np.abs(colours - colours[0]).max(axis=1)
+    while len(kept) < PALETTE and off.max() >= APART:
+        kept.append(colours[np.argmax(off >= APART)])
+        off = np.minimum(off, np.abs(colours - kept[-1]).max(axis=1))
+    out = Image.new("P", (1, 1))
+    out.putpalette(np.array(kept, dtype=np.uint8).tobytes())
+    return out

@@ -123,19 +123,27 @@ class MinL1(Record):
         return np.abs(self.z) > ZERO * np.abs(self.z).max()
 
     @property
+    def slack(self) -> float:
+        """How far ``A^T dual`` (``|A^T dual|`` if signed) stays below 1 off the support of ``z``.
+
+        At most 1: where no entry off the support is positive, it says no more than that. Of the
+        dual vector at hand; :meth:`strictest` has the one that stays farthest below.
+        """
+        slope = self.problem.A.T @ self.dual
+        slope = np.abs(slope) if self.problem.signed else slope
+        return float(np.min(1 - slope[~self.support], initial=1.0))
+
+    @property
     def margin(self) -> float:
         """How strictly the two hypotheses hold under which ``z`` is the only minimizer.
 
-        The smaller of two numbers, in units in which it is at most 1: how far ``A^T dual``
-        (``|A^T dual|`` if signed) stays below 1 off the support of ``z``, and the least singular
-        value of the columns of ``A`` on the support, over ``|A|``. If it is positive and the
-        status CONVERGED, no other solution is as short (``prop-lp-certificate``, part 2). If it is
-        zero, there may be others; or only another dual vector says so: see :meth:`strictest`.
+        The smaller of two numbers, in units in which it is at most 1: :attr:`slack`, and the least
+        singular value of the columns of ``A`` on the support of ``z``, over ``|A|``. If it is
+        positive and the status CONVERGED, no other solution is as short (``prop-lp-certificate``,
+        part 2). If it is zero, there may be others; or only another dual vector says so: see
+        :meth:`strictest`.
         """
-        on, slope = self.support, self.problem.A.T @ self.dual
-        slope = np.abs(slope) if self.problem.signed else slope
-        slack = np.min(1 - slope[~on], initial=1.0)
-        return float(min(slack, _least_singular_value(self.problem.A, on)))
+        return float(min(self.slack, _least_singular_value(self.problem.A, self.support)))
 
     def excess(self, z: ArrayLike) -> Values:
         """Return the relative excess of the l1 norm of other solutions over :attr:`norm`.

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq, linprog
 from scipy.stats import binom, norm
 
-from wnlib._checks import count, flag, within
+from wnlib._checks import count, flag, positive_entries, real
 from wnlib._types import Values
 from wnlib.problems import Problem, check_signal
 
@@ -41,7 +41,9 @@ def threshold_curve(tau: ArrayLike, *, signed: bool = False) -> tuple[Values, Va
     -------
     delta, rho_s : numpy.float64 or numpy.ndarray
     """
-    tau, sides = np.asarray(tau, dtype=float), 2 if flag("signed", signed) else 1
+    tau, sides = positive_entries("tau", tau, (0, 1)), 2 if flag("signed", signed) else 1
+    if (tau > MOST).any():
+        raise ValueError(f"tau must be at most {MOST:g}, where delta is below 1e-190; got {tau}")
     mills = np.exp(norm.logsf(tau) - norm.logpdf(tau))  # Phi(-tau) / phi(tau)
     share = 1 - tau * mills
     return sides / (tau / norm.pdf(tau) + sides * share), share
@@ -53,7 +55,7 @@ def weak_threshold(delta: float, *, signed: bool = False) -> float:
     Parameters
     ----------
     delta : float
-        ``M / N``, at least 1e-6, below 1.
+        ``M / N``, from 1e-6 to 1.
     signed : bool
         Whether entries may have any sign.
 
@@ -66,7 +68,9 @@ def weak_threshold(delta: float, *, signed: bool = False) -> float:
     ValueError, TypeError
         If an argument is none of these.
     """
-    delta = within("delta", delta, 1e-6, 1)
+    if not 1e-6 <= (delta := real("delta", delta)) <= 1:
+        raise ValueError(f"delta must lie in [1e-06, 1]; got {delta:g}")
+    delta = min(delta, float(threshold_curve(LEAST, signed=signed)[0]))
     tau = brentq(lambda t: threshold_curve(t, signed=signed)[0] - delta, LEAST, MOST, xtol=1e-14)
     return float(threshold_curve(tau, signed=signed)[1])
 
@@ -84,7 +88,7 @@ def positivity_threshold(delta: ArrayLike) -> Values:
     numpy.float64 or numpy.ndarray
         0 where ``delta`` is below one half.
     """
-    return np.maximum(2 - 1 / np.asarray(delta, dtype=float), 0.0)
+    return np.maximum(2 - 1 / positive_entries("delta", delta, (0, 1)), 0.0)
 
 
 def single_probability(n_measurements: int, n_features: int, sparsity: ArrayLike) -> Values:
@@ -98,7 +102,7 @@ def single_probability(n_measurements: int, n_features: int, sparsity: ArrayLike
     ----------
     n_measurements, n_features : int
     sparsity : int or array_like of int
-        Nonzero entries of the signal, at most ``n_measurements``.
+        Nonzero entries of the signal, at most as many as measurements and features.
 
     Returns
     -------
@@ -106,8 +110,13 @@ def single_probability(n_measurements: int, n_features: int, sparsity: ArrayLike
     """
     M, N = count("n_measurements", n_measurements), count("n_features", n_features)
     s = np.asarray(sparsity)
-    if (s > M).any():
-        raise ValueError(f"sparsity must be at most n_measurements={M}; got {sparsity!r}")
+    if s.dtype.kind not in "iu":
+        raise TypeError(f"sparsity must be an integer, or an array of them; got {sparsity!r}")
+    if (s < 0).any() or (s > min(M, N)).any():
+        raise ValueError(
+            f"sparsity must be from 0 to the least of n_measurements={M} and n_features={N}; "
+            f"got {sparsity!r}"
+        )
     return binom.sf(N - M - 1, N - s - 1, 0.5) if M < N else np.ones(s.shape)[()]
 
 

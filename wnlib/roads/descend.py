@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wnlib._checks import count, finite, flag, positive, within
+from wnlib._interrupts import are_interrupts_passed_on
 from wnlib._threads import one_blas_thread
 from wnlib._types import Bools, Floats
 from wnlib.flows import Flow, PlainFlow, WeightNormFlow, check_start, vector_form
@@ -116,6 +117,8 @@ def descend(
             try:
                 record.rows.move(k - record.k)
             except KeyboardInterrupt:
+                if are_interrupts_passed_on():
+                    raise
                 record.fault = f"interrupted at step {record.k} of {n_steps}"
                 warnings.warn(record.fault, stacklevel=3)
                 break

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wnlib._checks import count, finite, flag, positive, within
+from wnlib._interrupts import are_interrupts_passed_on
 from wnlib._threads import one_blas_thread
 from wnlib.flows import Flow, check_mirror, check_start, vector_form
 from wnlib.problems import Problem
@@ -108,6 +109,8 @@ def integrate(
                 break
             run.advance(times, *step)
     except KeyboardInterrupt:
+        if are_interrupts_passed_on():
+            raise
         run.fault = run.at_time("interrupted")
         warnings.warn(run.fault, stacklevel=2)
     return run.trajectory()

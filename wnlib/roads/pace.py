@@ -5,19 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wnlib._checks import Record, count, positive
+from wnlib._checks import Record, count, finite, positive
 from wnlib._types import Bools, Floats
 from wnlib.flows import Flow
-from wnlib.problems import Problem, check_signal
-from wnlib.results import Status
+from wnlib.problems import Problem, check_signal, check_weights
+from wnlib.results import broke_off
 from wnlib.roads.descend import descend
 
 DENSE = 100  # first steps, all recorded; later ones are recorded evenly in the logarithm
 FLAT = 1e-12  # of the first loss: on a plateau it rises by rounding
-REACHED = (
-    1e-9  # relative residual at which a run ends: its loss is below all levels that we ask for
-)
-BROKEN = Status.CROSSED_ZERO, Status.DIVERGED
+REACHED = 1e-9  # relative residual at which a run ends: below the levels that we ask for
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +45,7 @@ def pace(
     flow : Flow
     problem : Problem
         With a signal.
-    x0 : array_like, shape (starts, n_weights)
+    x0 : array_like, shape (starts, n_weights), or (n_weights,) for one start
     step : float
     n_steps : int
         At most.
@@ -61,15 +58,13 @@ def pace(
     """
     check_signal(problem)
     step, n_steps = positive("step", step), count("n_steps", n_steps)
+    x0, levels = np.atleast_2d(check_weights(problem, x0)), finite("levels", levels, 1)
     evenly = np.rint(np.geomspace(1, n_steps, 150)).astype(int)
     steps = np.union1d(np.arange(1, min(DENSE, n_steps) + 1), evenly)
-    run = descend(
-        flow, problem, np.atleast_2d(x0), step, n_steps, times=step * steps, residual_tol=REACHED
-    )
-    with np.errstate(over="ignore", invalid="ignore"):  # of a run that diverged
-        error, loss = run.error_path, run.residual_path**2
-        rises = (np.diff(loss, axis=0) > FLAT * loss[0]).any(axis=0)
-    counts, good = np.rint(run.times / step), ~np.isin(run.status, BROKEN)
+    run = descend(flow, problem, x0, step, n_steps, times=step * steps, residual_tol=REACHED)
+    error, loss = run.error_path, run.residual_path**2
+    rises = (np.diff(loss, axis=0) > FLAT * loss[0]).any(axis=0)
+    counts, good = np.rint(run.times / step), ~broke_off(run.status)
     first = [np.where(good[:, None], _first(counts, v, levels), np.inf) for v in (error, loss)]
     return Pace(first[0], first[1], good & ~rises)
 

@@ -15,6 +15,8 @@ from wnlib._types import Floats
 from wnlib.flows import WeightNormFlow, check_depth, check_weight_norm
 from wnlib.problems import Problem, check_weights
 
+LARGEST = 300.0  # logarithm of a power of a level: far from the end of floats
+
 
 def escape_time_bounds(
     depth: float, problem: Problem, x0: ArrayLike, level: float
@@ -77,6 +79,8 @@ def _inputs(
     x0 = positive_entries("x0", check_weights(problem, x0), 1)
     if not x0.max() < positive("level", level):
         raise ValueError(f"x0 must be below level={level:g}; its largest entry is {x0.max():g}")
+    if depth * np.log(level) > LARGEST:
+        raise ValueError(f"level must be smaller: {level:g}^{depth:g} is no float")
     A = problem.network_matrix
     return x0, A.T @ problem.b, level**depth * np.abs(A.T @ A).sum(axis=1)
 

@@ -65,5 +65,12 @@ def log_overlap_bound(depth: float, x0: ArrayLike, log_rho: ArrayLike = 0.0) -> 
     -------
     numpy.ndarray, shape of ``log_rho``
     """
-    log_start = depth * np.log(positive_entries("x0", x0, 1))
-    return np.log(2) + logsumexp(log_mean(depth, log_start)) - np.asarray(log_rho)
+    x0, log_rho = positive_entries("x0", x0, 1), np.asarray(log_rho)
+    if len(x0) % 2:
+        raise ValueError(
+            f"x0 must have two weights for each feature, as signed problems do; got {len(x0)}"
+        )
+    if log_rho.dtype.kind not in "iuf":
+        raise TypeError(f"log_rho must be a real number, or an array of them; got {log_rho!r}")
+    log_start = check_depth(depth) * np.log(x0)
+    return np.log(2) + logsumexp(log_mean(depth, log_start)) - log_rho

@@ -10,24 +10,23 @@ derived formally.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import brentq, nnls
 from scipy.special import lambertw
 
-from wnlib._checks import Record
+from wnlib._checks import Record, flag, positive, real
 from wnlib._types import Bools, Floats
-from wnlib.flows import WeightNormFlow
-from wnlib.l1.certificates import fuchs_certificate, off_support
 from wnlib.problems import Problem, check_signal
+from wnlib.theory.last_stretch import nonnegative_signal
 
 HEAVY = 1e3  # weight of the row that gives best vectors their length
 CLOSEST = 1e-9  # distance from Q at which the law ends
 FINENESS = 0.01
 LONGEST = 0.05  # step in the logarithm of the distance from the end of a stretch
-MOST_STEPS = 20_000  # some 3000 are usual
-RESOLUTION = 1e-12  # of exponents
+WAIT = 5.0  # the same while the length stands still, until an entry is back
+MOST_STEPS = 20_000  # some 1000 are usual
+RESOLUTION = 1e-10  # of exponents
 NEARLY = 0.99  # of the length at the end: the rest of the way takes as long as one likes
 N_GRID = 4000  # times at which distances are averaged
-LARGEST_EXPONENT = 300.0  # so that squares are floats, too
 
 
 def exponents(ratio: float, R: Floats, pushed: Floats) -> Floats:
@@ -61,84 +60,11 @@ def regained(second: float, R0: float = 0.0) -> float:
     R0 : float
         Of the start. From ``1 - second`` on nothing is lost, as both are alive at once.
     """
+    second, R0 = real("second", second), real("R0", R0)
     if not (0 < second < 1 and 0 <= R0 < 1):
         raise ValueError(f"second must be in (0, 1) and R0 in [0, 1); got {second:g} and {R0:g}")
     left = (1 - R0) / second
     return float(1 + second * lambertw(-left * np.exp(-left), 0).real) if left > 1 else R0
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class LastStretch(Record):
-    """The end of the way, where only the support of the signal is alive.
-
-    Attributes
-    ----------
-    problem : Problem
-    w : numpy.ndarray, shape (sparsity,)
-        By how much the entries of the support are too small, in units of ``c``:
-        ``(A_S^T A_S)^{-1} 1``.
-    y2 : float
-        ``|y|^2 = sum w``, ``y = A_S w`` Fuchs' certificate: ``R = Q - c |y|^2``.
-    R_S : float
-        The length from which on all entries of the support can be positive.
-    max_f : float
-        Largest entry of ``A^T y`` off the support.
-    """
-
-    problem: Problem
-    w: Floats
-    y2: float
-    R_S: float
-    max_f: float
-
-    def rate(self, ratio: float) -> float:
-        """Return the rate ``lambda`` of the logistic equation."""
-        return 2 * ratio * check_signal(self.problem).sum() / self.y2
-
-    def defect(self, z: Floats) -> Floats:
-        """Return how far ``log R / (Q - R)`` is from growing at its rate: prop-last-stretch.
-
-        Parameters
-        ----------
-        z : numpy.ndarray, shape (T, n_weights)
-            Effective weights of lengths below Q.
-
-        Returns
-        -------
-        numpy.ndarray, shape (T,)
-            Relative to the rate.
-        """
-        Q, R, e = check_signal(self.problem).sum(), z.sum(axis=1), z @ self.problem.A.T
-        y = self.problem.A[:, check_signal(self.problem) > 0] @ self.w
-        along = e @ y
-        across = (e - self.problem.b) - np.outer(along - Q, y) / self.y2
-        missing = along * (Q - along) - self.y2 * np.vecdot(across, e)
-        return missing / (R * (Q - R)) - 1
-
-
-def last_stretch(problem: Problem) -> LastStretch:
-    """Compute the constants of the last stretch.
-
-    Parameters
-    ----------
-    problem : Problem
-        With a nonnegative signal.
-
-    Returns
-    -------
-    LastStretch
-        Of NaN where the columns of ``A`` on the support are dependent.
-    """
-    signal = check_signal(problem)
-    on = signal > 0
-    z = signal[on]
-    try:
-        y = fuchs_certificate(problem)
-    except ValueError:
-        return LastStretch(problem, np.full(len(z), np.nan), np.nan, np.nan, np.nan)
-    w = np.asarray(np.linalg.lstsq(problem.A[:, on], y)[0], dtype=float)
-    R_S = z.sum() - w.sum() * np.min(z[w > 0] / w[w > 0])
-    return LastStretch(problem, w, float(y @ y), R_S, off_support(problem).max(initial=-np.inf))
 
 
 def best_of_length(problem: Problem, allowed: Bools, R: float) -> tuple[Floats, Floats]:
@@ -155,8 +81,13 @@ def best_of_length(problem: Problem, allowed: Bools, R: float) -> tuple[Floats, 
     -------
     z, h : numpy.ndarray, shape (n_weights,)
     """
-    rows = np.vstack([problem.A, HEAVY * np.ones(problem.n_weights)])[:, allowed]
-    z = np.zeros(problem.n_weights)
+    allowed = np.asarray(allowed)
+    if allowed.dtype != bool or allowed.shape != (problem.n_features,) or not allowed.any():
+        raise ValueError(
+            "allowed must be True or False for each feature, and True for one at least"
+        )
+    rows = np.vstack([problem.A, HEAVY * np.ones(problem.n_features)])[:, allowed]
+    z = np.zeros(problem.n_features)
     z[allowed], _ = nnls(rows, np.append(problem.b, HEAVY * R))
     return z, problem.A.T @ (problem.A @ z - problem.b)
 
@@ -204,7 +135,7 @@ class Law(Record):
 
     def times(self, ratio: float) -> Floats:
         """Return the times at which the lengths are reached, shape (T,)."""
-        return self.slow / (2 * ratio)
+        return self.slow / (2 * positive("ratio", ratio))
 
     def at(self, slow: Floats) -> Floats:
         """Return the effective weights at slow times within the law's, shape (k, n_weights)."""
@@ -224,8 +155,10 @@ class Law(Record):
         -------
         float
             ``|x - z|_1 / Q`` in the mean over the time until the law has NEARLY arrived; NaN if the
-            run ends before.
+            run ends before, or the law has one length only.
         """
+        if len(self.slow) < 2:
+            return np.nan
         on_the_way = self.R[:-1] <= NEARLY * self.R[-1]
         last = self.slow[:-1][on_the_way].max(initial=self.slow[1])
         if slow[-1] < last:
@@ -261,8 +194,9 @@ def small_ratio_law(
     Law
         It ends before Q where a shorter vector fits the measurements, or after MOST_STEPS.
     """
-    Q, N = check_signal(problem).sum(), problem.n_weights
-    if not 0 < R0 < Q:
+    Q, N = nonnegative_signal(problem).sum(), problem.n_features
+    fineness, remember = positive("fineness", fineness), flag("remember", remember)
+    if not 0 < (R0 := real("R0", R0)) < Q:
         raise ValueError(f"R0 must be between 0 and the norm {Q:g} of the signal; got {R0:g}")
     R, slow, memory, stretch = R0, 0.0, np.zeros(N), None
     rows: list[tuple[float, float, Floats, float]] = []
@@ -276,8 +210,7 @@ def small_ratio_law(
             break
         step = stretch.longest(R, fineness * min(R, end - R))
         if remember:
-            step = stretch.until_one_is_back(R, memory, step)
-            memory = stretch.remembered(R, memory, step)
+            step, memory = stretch.until_one_is_back(R, memory, step)
         R, slow = stretch.length(R, step), slow + stretch.duration(R, step)
     lengths, c, path, times = (np.array(column) for column in zip(*rows, strict=True))
     return Law(problem, lengths, c, path, times, memory)
@@ -327,48 +260,24 @@ class _Stretch:
     def longest(self, R: float, change: float) -> float:
         """Return the longest step that changes the length by no more than this."""
         gap = abs(self.top - R)
-        return min(LONGEST, -np.log1p(-change / gap)) if change < gap else LONGEST
+        if change < gap:
+            return min(LONGEST, -np.log1p(-change / gap))
+        return LONGEST if gap > CLOSEST else WAIT
 
     def remembered(self, R: float, memory: Floats, step: float) -> Floats:
-        """Return the exponents after a step."""
+        """Return the exponents after a step; above 0 for a dead entry that was back before."""
         gained = (self.f - 1) * (self.length(R, step) - R) - self.rest * self.y2 * step
-        after = memory + np.where(self.on, 0, gained)
+        return memory + np.where(self.on, 0, gained)
+
+    def until_one_is_back(self, R: float, memory: Floats, step: float) -> tuple[float, Floats]:
+        """Return the step, cut off where the first dead entry is back, and the exponents there."""
+        dead = memory < 0
+
+        def highest(part: float) -> float:
+            return self.remembered(R, memory, part)[dead].max(initial=-1.0)
+
+        if highest(step) > 0:
+            step = brentq(highest, 0, step)
+        after = self.remembered(R, memory, step)
         after[after > -RESOLUTION] = 0  # back, or never gone
-        return after
-
-    def until_one_is_back(self, R: float, memory: Floats, step: float) -> float:
-        """Return how much of a step passes until a dead entry is back."""
-        dead, low = memory < 0, 0.0
-        if not (self.remembered(R, memory, step)[dead] == 0).any():
-            return step
-        while step - low > 1e-9 * step:
-            middle = (low + step) / 2
-            back = (self.remembered(R, memory, middle)[dead] == 0).any()
-            low, step = (low, middle) if back else (middle, step)
-        return step
-
-
-def arrival_estimate(flow: WeightNormFlow, problem: Problem, x0: Floats) -> float:
-    """Estimate the error of weight normalization when its length arrives (depth 2, small ratio).
-
-    Off the support, ``v_n^2 = v_n(0)^2 exp(-(Q - R_0)(1 - f_n) / ratio)`` is left.
-
-    Parameters
-    ----------
-    flow : WeightNormFlow
-    problem : Problem
-        With a nonnegative signal.
-    x0 : array_like, shape (n_weights,)
-
-    Returns
-    -------
-    float
-        Relative error; NaN for other depths, and without Fuchs' certificate.
-    """
-    signal = check_signal(problem)
-    off, Q, R0 = signal == 0, signal.sum(), x0 @ x0
-    if flow.depth != 2:
-        return np.nan
-    exponent = -(Q - R0) / flow.ratio * (1 - off_support(problem))
-    share = x0[off] ** 2 / R0 * np.exp(np.minimum(exponent, LARGEST_EXPONENT))
-    return Q * np.linalg.norm(share) / np.linalg.norm(signal)
+        return step, after

@@ -2,8 +2,8 @@ r"""Which ratio of the learning rates to take, if the time is given: depth 2.
 
 A small ratio makes the end exact and the way there long. The length follows a logistic curve, so
 the error on the support of the signal falls like ``(Q/R_0 - 1) exp(-2 ratio Q t / |y|^2)``
-(:mod:`wnlib.theory.law`); off the support there is left, once the length has arrived, about
-``exp(-(Q - R_0) (1 - max f) / ratio)``. The best ratio makes the two exponents equal. Derived
+(:mod:`wnlib.theory.last_stretch`); off the support there is left, once the length has arrived,
+about ``exp(-(Q - R_0) (1 - max f) / ratio)``. The best ratio makes the two exponents equal. Derived
 formally: factors in front of the exponentials are left out, and the curve is not logistic from the
 beginning.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from wnlib._checks import positive
 from wnlib.problems import Problem, check_signal
-from wnlib.theory.law import last_stretch
+from wnlib.theory.last_stretch import last_stretch
 
 
 def exponents(problem: Problem, R0: float, ratio: float, t_end: float) -> tuple[float, float]:

@@ -5,8 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from wnlib._types import Values
-from wnlib.flows import WeightNormFlow
-from wnlib.l1.certificates import MinL1
+from wnlib.flows import WeightNormFlow, check_flow
 from wnlib.problems import Problem, check_problem
 
 # The hypotheses of `obs-reach`, in units of the smallest l1 norm but for the slack.
@@ -30,29 +29,14 @@ def longest_norm(problem: Problem) -> float:
     Returns
     -------
     float
-        Infinite if norms have no bound, as for every signed problem; NaN if HiGHS cannot tell.
+        Infinite if norms have no bound, as for every signed problem; NaN if there is no solution,
+        or HiGHS cannot tell.
     """
     A = check_problem(problem).network_matrix / (unit := np.abs(problem.A).max())
     found = linprog(-np.ones(A.shape[1]), A_eq=A, b_eq=problem.b / unit)
-    return {0: -found.fun if found.status == 0 else 0.0, 3: np.inf}.get(found.status, np.nan)
-
-
-def slack(strictest: MinL1) -> float:
-    """Return how far a dual vector stays below 1 off the support, at least.
-
-    Parameters
-    ----------
-    strictest : MinL1
-        As :meth:`wnlib.MinL1.strictest` returns it, the vector that stays farthest below.
-
-    Returns
-    -------
-    float
-        At most 1: where no slope off the support is positive, the vector says no more than that.
-    """
-    slope = strictest.problem.A.T @ strictest.dual
-    slope = np.abs(slope) if strictest.problem.signed else slope
-    return float(np.min(1 - slope[~strictest.support], initial=1.0))
+    if found.status == 3:  # unbounded
+        return np.inf
+    return -found.fun if found.status == 0 else np.nan
 
 
 def expected_log_factor(
@@ -68,10 +52,14 @@ def expected_log_factor(
     ----------
     flow : WeightNormFlow
     R0, Q, slack : array_like
-        Squared length of the start, smallest l1 norm, and :func:`slack`.
+        Squared length of the start, smallest l1 norm, and the slack of its strictest certificate
+        (:attr:`wnlib.MinL1.slack`).
 
     Returns
     -------
     float, or numpy.ndarray of their common shape
     """
-    return np.asarray(slack) * flow.log_rho(np.sqrt(R0), np.sqrt(Q))
+    R0, Q = np.asarray(R0, dtype=float), np.asarray(Q, dtype=float)
+    if not ((R0 > 0).all() and (Q > 0).all()):
+        raise ValueError("R0 and Q must be positive in each entry")
+    return np.asarray(slack) * check_flow(flow).log_rho(np.sqrt(R0), np.sqrt(Q))
