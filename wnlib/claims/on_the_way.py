@@ -346,14 +346,14 @@ CLAIMS = (
     Claim(
         label="obs-law",
         statement="At small ratios the flow follows the law: with a ratio of Q/200 its distance "
-        "is below 15 % of Q in the mean over the way, and less than 60 % of that with Q/50.",
+        "is below 20 % of Q in the mean over the way, and less than 70 % of that with Q/50.",
         sample=lambda rng: _to_a_signal(rng, crowded=True),
         parts=(
             Part(
                 name="near",
                 kind="upper",
                 measured="mean distance |x - z|_1 / Q of the run with ratio Q/200 from the law",
-                threshold=0.15,
+                threshold=0.2,
                 reason="observed",
                 applies=_followed,
                 measure=lambda i: _distances(i, i.law)[1],
@@ -364,8 +364,8 @@ CLAIMS = (
                 name="order",
                 kind="upper",
                 measured="this distance over that with ratio Q/50",
-                threshold=0.6,
-                reason="observed; 0.25 were the order 1",
+                threshold=0.7,
+                reason="observed, 0.56 at most in 350 others; 0.25 were the order 1",
                 applies=_followed,
                 measure=lambda i: _fall(i, i.law),
                 twin="a law without memory",

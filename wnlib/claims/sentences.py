@@ -144,8 +144,8 @@ SENTENCES = {
     "lem-memory": r"At depth 2 $R' = 2\tilde\eta\, c R$, and "
     r"$v_n^2 = v_n(0)^2 e^{a_n/\tilde\eta}$ with $a_n = \int (f_n - 1)\, dR$; the largest $a_n$ is "
     r"never negative, and none exceeds $\tilde\eta \log(1/v_n(0)^2)$.",
-    "obs-law": r"With the ratio $Q/200$ the flow is within 15 % of $Q$ of the law, in the mean "
-    r"over the way, and its distance is less than 60 % of that with $Q/50$.",
+    "obs-law": r"With the ratio $Q/200$ the flow is within 20 % of $Q$ of the law, in the mean "
+    r"over the way, and its distance is less than 70 % of that with $Q/50$.",
     "prop-last-stretch": r"$\log\frac R{Q - R}$ grows at the rate $\lambda(1 + \delta)$ with an "
     r"explicit $\delta$, which is 0 where the direction is the best of its length on the support.",
     "obs-depth": r"From starts with $R_0 \le R^*/2$ and with $\tilde\eta \le R^*/10$ weight "
