@@ -17,9 +17,8 @@ penalty they belong to read off the run; see the chapter ``lasso_path`` of the b
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
-from wnlib.claims import verify
 from wnlib.flows import PlainFlow, PowerFlow, ScheduledFlow, Warmup, WeightNormFlow
 from wnlib.l1.linear_program import MinL1, min_l1
 from wnlib.problems import Problem, initial_weights, sparse_problem
@@ -64,8 +63,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Load a module of the figures where it is asked for: its requirements are optional."""
+def __getattr__(name: str) -> Any:
+    """Load what few need where it is asked for: the claims, and figures, which need Matplotlib."""
+    if name == "verify":
+        return import_module("wnlib.claims").verify
     if name in _FIGURES:
         return import_module(f"wnlib.figures.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

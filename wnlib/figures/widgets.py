@@ -282,9 +282,8 @@ def palette(image: Image.Image) -> Image.Image:
 
     So a thin line keeps its colour: the mean of many pixels would make it that of its neighbours.
     """
-    pixels = np.asarray(image).reshape(-1, 3)
-    colours, counts = np.unique(pixels, axis=0, return_counts=True)
-    colours = colours[np.argsort(-counts, kind="stable")].astype(int)
+    counted = image.getcolors(image.width * image.height) or []
+    colours = np.array([colour for _, colour in sorted(counted, key=lambda c: (-c[0], c[1]))])
     kept, off = [colours[0]], np.abs(colours - colours[0]).max(axis=1)
     while len(kept) < PALETTE and off.max() >= APART:
         kept.append(colours[np.argmax(off >= APART)])
