@@ -351,7 +351,7 @@ def draw_followed(ax: Axes, data: Data, tolerance: float = 1e-3) -> Axes:
         if seen.any():
             ax.fill_between(middle[seen], *wilson(k[seen], n[seen]), color=shade, alpha=0.18, lw=0)
             ax.plot(middle[seen], k[seen] / n[seen], "o-", color=shade)
-    ax.set(xscale="log", xlabel=r"exponent $t\,(K + \log\rho)$", ylim=(-0.03, 1.03))
+    ax.set(xscale="log", xlabel=r"exponent $\theta\,(K + \log\rho)$", ylim=(-0.03, 1.03))
     ax.set_ylabel("share of what the LP finds")
     return ax
 

@@ -241,7 +241,9 @@ def entries(
 
 def shown(error: Any, digits: int = 2) -> str:
     """Write an error with some digits; what is below :data:`FLOOR` is rounding."""
-    return plotting.in_words(float(np.log10(error)), digits) if error > FLOOR else "0"
+    if error > FLOOR:
+        return plotting.in_words(float(np.log10(error)), digits)
+    return f"< {plotting.in_words(np.log10(FLOOR), 0)}"
 
 
 def medians(data: Data, name: str) -> Floats:
