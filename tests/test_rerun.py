@@ -578,6 +578,9 @@ def rerun(chapter, changed):
             exec(compile(cell.source, chapter, "exec"), space)
             if is_settings(cell):
                 space |= {name: left.pop(name) for name in literals(cell) if name in left}
+            for number in plt.get_fignums():
+                box = plt.figure(number).get_tightbbox()
+                assert max(box.size) < 100, "a notebook would save a picture of so many inches"
             plt.close("all")
     assert not left, f"no settings of {chapter}"
 
