@@ -257,3 +257,8 @@ def test_records_at_the_prompt_fit_on_a_line():
 
 def test_the_error_of_a_zero_signal_is_absolute():
     assert wn.Problem(A, np.zeros(2), np.zeros(3)).error([3.0, 0.0, 4.0]) == 5
+
+
+def test_what_lies_beyond_all_floats_has_an_infinite_error():
+    problem = wn.sparse_problem(4, 8, 2, seed=0)
+    assert problem.error(np.full(8, 1e200)) == np.inf  # and no warning, which would be an error

@@ -139,7 +139,8 @@ class Problem(Record):
         Absolute if the signal is zero.
         """
         signal = check_signal(self)
-        miss = np.linalg.norm(self._features(z) - signal, axis=-1)
+        with np.errstate(over="ignore"):  # of a run that diverged: an infinite error
+            miss = np.linalg.norm(self._features(z) - signal, axis=-1)
         return miss / (np.linalg.norm(signal) or 1.0)
 
     def _features(self, z: ArrayLike) -> Floats:
