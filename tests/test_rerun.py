@@ -572,6 +572,7 @@ def literals(cell):
 def rerun(chapter, changed):
     """Run a chapter with some of its settings changed."""
     space, left = {"__name__": "__main__"}, dict(changed)
+    plt.close("all")  # what other tests have left open
     with warnings.catch_warnings(), matplotlib.rc_context():
         warnings.simplefilter("ignore")  # a reader sees these and goes on
         for cell in code_cells(chapter):

@@ -99,7 +99,8 @@ def draw_starts(ax: Axes, runs: Sequence[Trajectory]) -> Axes:
                 f"{step_of(run):.2g}", point, xytext=(9, -5), textcoords="offset points", size=10
             )
     ax.margins(0.25, 0.25)
-    ax.set(xscale="log", yscale="log", xlabel="$x_{0,1}$", ylabel="$x_{0,2}$")
+    scale = "log" if runs else "linear"  # a logarithmic axis of nothing cannot be drawn
+    ax.set(xscale=scale, yscale=scale, xlabel="$x_{0,1}$", ylabel="$x_{0,2}$")
     ax.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     ax.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     for axis, low, high in ((ax.xaxis, *ax.get_xlim()), (ax.yaxis, *ax.get_ylim())):
