@@ -1,6 +1,5 @@
 """What _config.yml cannot say of the book: settings that depend on something, and parallel runs."""
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,8 @@ from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
 from myst_nb.core.read import create_nb_reader
 from sphinx.util import logging
+
+from wnlib.figures.studies import fingerprint
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = ("book/ledger",)  # started first, so that all cores are busy to the end
@@ -26,17 +27,12 @@ def setup(app):
 
 def configure(app, config):
     """Run the chapters again when wnlib has changed; link to the repository if it is known."""
-    config.nb_execution_cache_path = str(ROOT / "_build" / f".executed-{fingerprint()}")
+    state = fingerprint((ROOT / "book" / "data").glob("*.npz"))
+    config.nb_execution_cache_path = str(ROOT / "_build" / f".executed-{state}")
     repository = os.environ.get("BOOK_REPOSITORY", "")
     config.html_theme_options |= repository_links(repository)
     if repository:
         app.tags.add("published")
-
-
-def fingerprint():
-    """Hash of what chapters read: outputs executed with one state of it serve that state."""
-    sources = sorted([*(ROOT / "wnlib").rglob("*.py"), *(ROOT / "book" / "data").glob("*.npz")])
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def repository_links(url):

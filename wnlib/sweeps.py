@@ -84,13 +84,13 @@ def sweep(
     keys = [_text(point, sort_keys=True) for point in points]
     with closing(Store(store, function)) if store is not None else nullcontext(None) as kept:
         found = dict(kept.found) if kept else {}
-        todo = {key: point for key, point in zip(keys, points, strict=True) if key not in found}
-        if kept and kept.damaged and todo:
+        missing = {key: point for key, point in zip(keys, points, strict=True) if key not in found}
+        if kept and kept.damaged and missing:
             message = (
                 f"{kept.damaged} damaged line(s) in {kept.path}: what is lost is computed again"
             )
             warnings.warn(message, stacklevel=2)
-        with _bar(progress, len(set(keys)), len(set(keys)) - len(todo)) as bar:
+        with _bar(progress, len(set(keys)), len(set(keys)) - len(missing)) as bar:
 
             def keep(key: str, result: str) -> None:
                 if kept:
@@ -98,7 +98,7 @@ def sweep(
                 found[key] = result
                 bar.update(1)
 
-            _compute(function, todo, executor, keep)
+            _compute(function, missing, executor, keep)
     return _columns(points, [json.loads(found[key]) for key in keys])
 
 
@@ -188,13 +188,13 @@ def _call(function: Callable[..., object], point: Point, attempt: bytes = b"") -
 
 def _compute(
     function: Callable[..., object],
-    todo: Mapping[str, Point],
+    missing: Mapping[str, Point],
     executor: Executor | None,
     keep: Callable[[str, str], None],
 ) -> None:
     """Compute points, and keep each result once it is there."""
     if executor is None:
-        for key, point in todo.items():
+        for key, point in missing.items():
             with _at(point):
                 result = _call(function, point)
             keep(key, result)
@@ -202,12 +202,12 @@ def _compute(
     attempt = os.urandom(8)  # Dask answers a call that it has seen by what it remembers: an error
     futures: dict[Future[str], str] = {}
     try:
-        for key, point in todo.items():
+        for key, point in missing.items():
             with _at(point):
                 futures[executor.submit(_call, function, point, attempt)] = key
         for future in as_completed(futures):
             key = futures.pop(future)
-            with _at(todo[key]):
+            with _at(missing[key]):
                 result = future.result()
             keep(key, result)
     finally:  # after an error or Ctrl-C: start nothing more, and keep what is there

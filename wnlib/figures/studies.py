@@ -10,7 +10,7 @@ import inspect
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,21 +27,20 @@ from wnlib.sweeps import plain, points_of, sweep
 
 LIBRARY = Path(__file__).resolve().parent.parent
 FOLDER = LIBRARY.parent / "book" / "data"
-# The modules of wnlib.figures that have a study.
+# The modules of wnlib.figures that have a study, in the order of the book.
 MODULES: tuple[str, ...] = (
-    # one a line
-    "speed",
+    "figure_1",
+    "other_draws",
     "figure_2",
     "on_the_way",
     "figure_3",
-    "phase_transition",
-    "reach",
-    "figure_1",
-    "figure_5",
-    "other_draws",
-    "signed_draws",
     "figure_4",
+    "figure_5",
+    "signed_draws",
     "sparsity",
+    "speed",
+    "reach",
+    "phase_transition",
     "hubble",
 )
 
@@ -285,9 +284,9 @@ def versions() -> str:
     return f"wnlib {version('wnlib')}, numpy {np.__version__}, scipy {scipy.__version__}"
 
 
-def fingerprint() -> str:
-    """Return a hash of the library's sources."""
-    sources = sorted(LIBRARY.rglob("*.py"))
+def fingerprint(others: Iterable[Path] = ()) -> str:
+    """Return a hash of the library's sources, and of other files."""
+    sources = sorted([*LIBRARY.rglob("*.py"), *others])
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
