@@ -29,12 +29,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LAYERS = (
     ("_types",),
     ("_checks", "_interrupts", "_threads", "_store"),
-    ("problems", "ledger", "sweeps", "pictures"),
+    ("problems", "ledger", "sweeps", "pictures", "operators"),
     ("flows",),
     ("results",),
     ("l1",),
     ("roads", "theory"),
-    ("claims", "figures"),
+    ("claims", "figures", "estimators"),
     ("__init__",),
     ("__main__",),
 )
@@ -42,7 +42,10 @@ LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 LIGHT = {"numpy", "scipy", "threadpoolctl", *sys.stdlib_module_names}
 OPTIONAL = {
     "figures": {"matplotlib", "ipywidgets", "PIL"},
+    "roads": {"numba", "array_api_compat"},
     "sweeps": {"tqdm"},
+    "estimators": {"sklearn"},
+    "__main__": {"distributed"},
 }  # what else a room may import
 FILES = sorted(path.relative_to(ROOT / "wnlib") for path in (ROOT / "wnlib").rglob("*.py"))
 # The modules of what is called from outside; those of the claims are tables, and nobody calls them.

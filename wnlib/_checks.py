@@ -33,8 +33,11 @@ class Record:
         self.__dict__.update(state)
 
 
-def finite(name: str, value: ArrayLike, ndim: int | Sequence[int]) -> Floats:
-    """Return ``value`` as a read-only float array, or say which argument is wrong and how."""
+def finite(name: str, value: ArrayLike, ndim: int | Sequence[int], *, copy: bool = True) -> Floats:
+    """Return ``value`` as a float array, or say which argument is wrong and how.
+
+    A copy is read-only. What is not kept need not be copied.
+    """
     try:
         if value is None:
             raise TypeError("got None")
@@ -44,7 +47,7 @@ def finite(name: str, value: ArrayLike, ndim: int | Sequence[int]) -> Floats:
             raise TypeError("got masked entries, texts or dates")
         if hasattr(value, "toarray"):
             raise TypeError("it is a sparse matrix, pass its toarray()")
-        array = readonly(value)
+        array = readonly(value) if copy else np.asarray(value, float)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if array.ndim not in np.atleast_1d(ndim):
@@ -147,7 +150,8 @@ def generator(seed: Seed) -> np.random.Generator:
 
 def check_magnitude(name: str, array: Floats) -> None:
     """Raise ``ValueError`` if squares of the entries leave the range of floats."""
-    largest = np.abs(array).max()
+    # of real numbers without a copy
+    largest = np.abs(array).max() if np.iscomplexobj(array) else max(array.max(), -array.min())
     if largest > 0 and not 1e-140 < largest < 1e140:
         raise ValueError(
             f"{name} has a largest entry of {largest:.0e}, whose square is no float: "

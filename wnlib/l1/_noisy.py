@@ -1,0 +1,97 @@
+r"""Basis pursuit with noise, ``min |z|_1`` subject to ``|A z - b| <= sigma``, for dense matrices.
+
+With the multiplier ``tau > 0`` of the constraint a minimizer is a point of the Lasso with the
+penalty ``tau``, and ``y = (b - A z) / tau`` is its dual vector. On a known support ``S`` with known
+signs ``s`` both have a closed form,
+
+    z_S = G^{-1} (A_S^T b - tau s),   y = r / tau + A_S G^{-1} s,   G = A_S^T A_S,
+
+``r`` what least squares leave of ``b``; and ``|b - A z|^2 = |r|^2 + tau^2 |A_S G^{-1} s|^2`` is
+``sigma^2`` for one ``tau``.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.linalg import LinAlgError
+from scipy.optimize import nnls
+
+from wnlib._types import Floats, Integers
+from wnlib.l1._faces import Columns, Found
+from wnlib.l1._interior import Interior
+from wnlib.l1._matrices import Dense
+
+MAX_ITERATIONS = 60  # typical are 2 to 18
+EXCHANGES = 30  # of entries of the wrong sign against columns too high: typical are 1 to 8
+CLOSE = 1e-2  # relative gap from where every guess is tried, not only a repeated one
+NOTHING_LEFT = 1e-13  # relative gap at which the path has no digits left to lead on
+
+
+def search(
+    A: Floats, b: Floats, sigma: float, signed: bool, tol: float, near: Found | None = None
+) -> Iterator[Found]:
+    """Yield points, the last of which is proven optimal within ``tol`` if any is.
+
+    ``near`` is what was found for a neighbouring problem: its support and signs are tried first.
+    """
+    matrix, found, last = Dense(A), None, np.array([-1])
+    path = Interior.start(matrix, b, signed, sigma)
+    if near is not None:
+        found = _prove(matrix, b, sigma, np.flatnonzero(near.z), np.sign(near.z), signed, tol)
+    for iteration in range(MAX_ITERATIONS + 1):
+        if found is not None:
+            yield found._replace(n_iterations=iteration)
+            return
+        yield Found(path.x, path.y, iteration)
+        if path.left <= NOTHING_LEFT:
+            break
+        try:
+            path.advance()
+        except LinAlgError:  # out of the range of floats: from the start if A^T b = 0
+            break
+        if not path.is_sound:
+            break
+        on = path.guess()
+        repeated, last = np.array_equal(on, last), on
+        if repeated or path.gap < CLOSE:
+            found = _prove(matrix, b, sigma, on, np.sign(path.x), signed, tol)
+    fit = np.linalg.lstsq(matrix.A, b)[0] if signed else nnls(matrix.A, b)[0]
+    if (least := np.linalg.norm(matrix.A @ fit - b)) > sigma:
+        raise ValueError(f"sigma must be at least {least:g}, the distance of b from all A z")
+
+
+def _prove(
+    matrix: Dense, b: Floats, sigma: float, on: Integers, signs: Floats, signed: bool, tol: float
+) -> Found | None:
+    """Return the minimizer, if exchange leads from a support and its signs to the right ones."""
+    for _ in range(EXCHANGES):
+        columns = Columns(matrix, on)
+        if not columns.independent:
+            some = columns.first_independent(np.arange(len(on)))
+            if len(some) == min(len(on), matrix.M):
+                return None  # too early on the path, or nearly dependent
+            on = on[np.sort(some)]
+            continue
+        fitted = columns.fit(b, np.zeros(len(on)))
+        left = b - columns.times(fitted)
+        least, multipliers = columns.match(signs[on], np.zeros(len(b)))
+        if not (room := sigma**2 - left @ left) > 0:
+            return None
+        tau = np.sqrt(room) / np.linalg.norm(least)
+        z = fitted - tau * multipliers
+        if (wrong := z * signs[on] <= 0).any():
+            on = on[~wrong]
+            continue
+        # once more: what is left is rounding if sigma is small
+        y, _ = columns.match(signs[on], left / tau + least)
+        correlations = matrix.adjoint(y)
+        height = np.abs(correlations) if signed else correlations.copy()
+        proven = (b @ y - sigma * np.linalg.norm(y)) / max(1.0, height.max())
+        if 1 - proven / np.abs(z).sum() <= tol:
+            solution = np.zeros(matrix.N)
+            solution[on] = z
+            return Found(solution, y)
+        height[on] = 0
+        signs = np.where(height > 1, np.sign(correlations), signs)
+        on = np.union1d(on, np.flatnonzero(height > 1))
+    return None
