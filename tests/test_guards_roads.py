@@ -131,7 +131,7 @@ GUARDS = [
         "each step is watched for a crossing",
         descended(PLAIN(2), *ONE, [2.2], 0.5, 100, **BEFORE),
         (CROSSED, 0),
-        (road._PlainRows, "crossed", never),
+        (road.PlainRows, "crossed", never),
     ),
     (
         "NaN after a crossing does not hide it",
@@ -143,7 +143,7 @@ GUARDS = [
         "the radius is watched as well",
         descended(NORM(2, 100.0), *TWO, [2.0, 0.2], 0.01, 100),
         (CROSSED, 0),
-        (road._WeightNormRows, "crossed", road._PlainRows.crossed),
+        (road.WeightNormRows, "crossed", road.PlainRows.crossed),
     ),
     (
         "growth of the residual is bounded",

@@ -15,12 +15,12 @@ import wnlib as wn
 from wnlib import __main__ as command_line
 from wnlib import claims, flows
 from wnlib.claims import CHAPTERS, CLAIMS, instances, stalls, stepped
-from wnlib.l1 import certificates, linear_program
+from wnlib.l1 import certificates, linear_program, termination
 from wnlib.l1 import shape as l1_shape
 from wnlib.ledger import Claim, Part
 from wnlib.ledger._verify import FURTHER_DRAWS
-from wnlib.roads import _stalling, descend
-from wnlib.theory import bounds, escape, halves, invariants, law, potentials, schedules
+from wnlib.roads import _rows, _stalling
+from wnlib.theory import bounds, deep_path, escape, halves, invariants, law, potentials, schedules
 from wnlib.theory import lasso as theory_lasso
 from wnlib.theory import rates as theory_rates
 from wnlib.theory import ratios as theory_ratios
@@ -283,12 +283,11 @@ def with_drag(velocity):
     return dragged
 
 
-def hesitant(factors):
-    """Let the direction of a descent learn a hundred times more slowly."""
+def hesitant(begin):
+    """Let the direction of a descent learn a hundred times more slowly, compiled or not."""
 
-    def slowed(rows, *products):
-        keep, rate = factors(rows, *products)
-        return 1 + (keep - 1) / 100, rate / 100
+    def slowed(rows, flow, problem, step, *rest):
+        begin(rows, dataclasses.replace(flow, ratio=100 * flow.ratio), problem, step / 100, *rest)
 
     return slowed
 
@@ -335,9 +334,21 @@ def slow_without_normalization(f):
 
 
 LIES = {
+    "half of a gap's bound": (
+        (deep_path, "gap_bound", lambda f: scaled(f, 0.5)),
+        ("thm-own-certificate",),
+    ),
+    "a smaller first order in depth": (
+        (deep_path, "first_order", lambda f: scaled(f, 0.8)),
+        ("thm-deep-path",),
+    ),
+    "a support by size alone": (
+        (termination, "read_support", lambda f: lambda z, slack: z > 0.3 * z.max()),
+        ("prop-two-projections",),
+    ),
     "the length learns a hundred times as fast": (
         (flows.WeightNormFlow, "velocity", lambda f: lambda *a: (100 * f(*a)[0], f(*a)[1])),
-        ("obs-sparsity", "obs-hubble"),
+        ("obs-sparsity", "obs-hubble", "obs-camera"),
     ),
     "half of the exponents": (
         (law, "exponents", lambda f: scaled(f, 0.5)),
@@ -352,7 +363,7 @@ LIES = {
         ("obs-law",),
     ),
     "the direction takes shorter steps": (
-        (descend._WeightNormRows, "factors", hesitant),
+        (_rows.WeightNormRows, "__init__", hesitant),
         ("obs-error-and-loss",),
     ),
     "a larger penalty": (
@@ -492,7 +503,7 @@ LIES = {
         ("prop-warm-up",),
     ),
     "steps gain too little": (
-        (descend, "step_gain", lambda f: scaled(f, 0.99)),
+        (_rows, "step_gain", lambda f: scaled(f, 0.99)),
         ("thm-effective-start", "thm-wn-effective-start", "prop-drift"),
     ),
     "too large a step is called stable": (

@@ -300,7 +300,7 @@ def descended(*, x, n_steps):
 
 
 @pytest.mark.parametrize(
-    "place", ["wnlib.roads.descend._PlainRows.move", "wnlib.roads.integrate._Run.advance"]
+    "place", ["wnlib.roads._rows.PlainRows.move", "wnlib.roads.integrate._Run.advance"]
 )
 def test_ctrl_c_in_a_run_is_no_result_of_the_point(place, tmp_path, monkeypatch):
     """Asked for alone, a run returns what it has reached: that must not be kept."""

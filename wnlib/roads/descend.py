@@ -17,11 +17,13 @@ through zero, which the flow never does. Two such steps leave no trace in the si
 watched. With ``y = h * u^{L-2} / keep`` a step is ``u <- keep u (1 - y)``, and what it gains on the
 flow depends on ``y``; it is summed up on demand (thm-effective-start). A flow of another motion is
 followed start by start, as its ``velocity`` says.
+
+The steps are written in NumPy, in :mod:`_rows`. Where Numba is installed (``wnlib[fast]``), long
+runs of an integer depth, without ``gain``, take the same ones compiled, in :mod:`_kernels`.
 """
 
 import warnings
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,12 +32,18 @@ from wnlib._checks import count, finite, flag, positive, within
 from wnlib._interrupts import are_interrupts_passed_on
 from wnlib._threads import one_blas_thread
 from wnlib._types import Bools, Floats
-from wnlib.flows import Flow, PlainFlow, WeightNormFlow, check_start, vector_form
+from wnlib.flows import Flow, PlainFlow, WeightNormFlow, check_start
 from wnlib.problems import Problem
 from wnlib.results import Status, Trajectory
-from wnlib.roads._gains import step_gain
+from wnlib.roads._arrays import library, to_numpy
+from wnlib.roads._rows import OtherRows, PlainRows, WeightNormRows
 
 CHECK_EVERY = 100  # steps: often enough to stop early, rarely enough to cost a few per cent
+# Steps are compiled where NumPy would need about half a second for them, in which Numba is loaded
+# (the first time of all takes some seconds): so many products of a weight with an entry of A, the
+# calls of a step being as dear as CALLS of them. The arguments alone decide, so that the same call
+# has the same digits. 0 compiles all, infinity nothing.
+ENOUGH, CALLS = 4e9, 75_000
 # The flow never increases the loss. Where the steps have multiplied it by 1/EPS, or lifted it that
 # far above the loss of zero weights, rounding has erased what they started from.
 GROWTH = np.finfo(float).eps ** -0.5  # of the residual, the root of the loss
@@ -64,7 +72,9 @@ def descend(
         Any but PlainFlow and WeightNormFlow is followed by its state, moved along its ``velocity``.
     problem : Problem
     x0 : array_like, shape (n_weights,) or (starts, n_weights)
-        Positive initial weights; all starts are moved together.
+        Positive initial weights; all starts are moved together. A tensor of PyTorch, or an array of
+        another library of the array API standard, is followed in that library and on its device,
+        where it needs array-api-compat; what is returned is NumPy's.
     step : float
         Step size, of ``u`` for weight normalization; that of ``r`` is ``ratio * step``.
     n_steps : int
@@ -92,6 +102,8 @@ def descend(
     ------
     ValueError, TypeError
         For arguments out of their range.
+    ModuleNotFoundError
+        Without array-api-compat where it is needed.
 
     Warns
     -----
@@ -99,20 +111,15 @@ def descend(
         If interrupted (Ctrl-C): what was reached at the last check is returned, with the
         ``n_steps`` taken by then.
     """
-    x0 = check_start(flow, problem, x0)
+    xp = library(x0)
+    x0 = check_start(flow, problem, x0 if xp is np else to_numpy(x0))
     step, n_steps = positive("step", step), count("n_steps", n_steps)
     residual_tol = within("residual_tol", residual_tol, 0, 1)
     due = _recording_steps(times, step, n_steps)
-    kinds: dict[Any, Any] = {PlainFlow: _PlainRows, WeightNormFlow: _WeightNormRows}
-    rows = kinds.get(flow.motion, _OtherRows)
-    if flag("gain", gain) and rows is _OtherRows:
-        raise TypeError(
-            f"gain is known for the steps of PlainFlow and WeightNormFlow; {type(flow).__name__} "
-            "moves in a way of its own: leave gain out"
-        )
+    starts = np.atleast_2d(x0)
+    kind = _kind_of_rows(flow, problem, n_steps, len(starts), flag("gain", gain), xp)
     with np.errstate(all="ignore"):  # what overflows is seen at the next check, and named
-        starts = np.atleast_2d(x0)
-        record = _Record(rows(flow, problem, step, starts), starts, residual_tol, gain)
+        record = _Record(kind(flow, problem, step, starts, xp), starts, residual_tol, gain)
         for k, is_due in _check_steps(due):
             try:
                 record.rows.move(k - record.k)
@@ -126,6 +133,28 @@ def descend(
             if len(record.active) == 0:
                 break
     return record.trajectory(flow, problem, x0, step)
+
+
+def _kind_of_rows(flow, problem, n_steps, starts, gain, xp):
+    """Return what moves the weights: compiled where that exists and pays."""
+    kinds = {PlainFlow: PlainRows, WeightNormFlow: WeightNormRows}
+    kind = kinds.get(flow.motion, OtherRows)
+    if gain and (kind is OtherRows or xp is not np):
+        why = "x0 is no array of NumPy"
+        if kind is OtherRows:
+            why = f"{type(flow).__name__} moves in a way of its own"
+        raise TypeError(
+            f"gain is known for the steps of PlainFlow and WeightNormFlow in NumPy; {why}: "
+            "leave gain out"
+        )
+    work = n_steps * (starts * problem.network_matrix.size + CALLS)
+    if kind is OtherRows or gain or xp is not np or flow.depth % 1 or work < ENOUGH:
+        return kind
+    try:
+        from wnlib.roads._kernels import COMPILED
+    except (ImportError, RuntimeError):  # no Numba, or not for this NumPy; no place for its cache
+        return kind
+    return COMPILED[kind]
 
 
 def _recording_steps(times, step, n_steps):
@@ -148,195 +177,6 @@ def _check_steps(due):
     yield due[-1], True
 
 
-def _power(base, exponent, out):
-    """Write ``base^exponent`` into ``out``, by products if ``exponent`` is a small integer."""
-    if exponent not in range(1, 9):  # beyond, np.power costs no more
-        return np.power(base, exponent, out=out)
-    np.copyto(out, base)
-    for _ in range(int(exponent) - 1):
-        out *= base
-    return out
-
-
-class _PlainRows:
-    """Rows ``u`` of weights ``x = u``, and the buffers of a step."""
-
-    gains = None  # see `sum_gains`
-
-    def __init__(self, flow, problem, step, u):
-        self.flow, self.step, self.u, self.L = flow, step, u, flow.depth
-        self.A, self.b = problem.network_matrix, problem.b
-        self.keep(slice(None))
-
-    def sum_gains(self):
-        """Begin to sum up what the steps gain."""
-        self.gains = _Gains(self.u.shape, self.L - 2)
-
-    def keep(self, rows):
-        """Drop all other rows, and allocate the buffers."""
-        self.u = self.u[rows].copy()
-        self.low, self.stacked, self.h = (np.empty_like(self.u) for _ in range(3))
-        self.smallest = np.full_like(self.u, np.inf)  # factor since it was last looked at
-        if self.gains:
-            self.gains.choose(rows)
-        self.product, self.e = (np.empty((len(self.u), len(self.b))) for _ in range(2))
-
-    def powers(self):
-        """Return ``u^{L-2}``, or None instead of ones, and ``u^L``."""
-        stacked = np.multiply(self.u, self.u, out=self.stacked)
-        if self.L == 2:
-            return None, stacked
-        low = _power(self.u, self.L - 2, out=self.low)
-        return low, np.multiply(stacked, low, out=stacked)
-
-    def products(self, stacked):
-        """Return ``A x^L``, shape (rows, n_measurements), and what the step needs besides."""
-        return (np.matmul(stacked, self.A.T, out=self.product),)
-
-    def factors(self, e, product):
-        """Return ``keep`` and ``rate`` of the update."""
-        return 1.0, self.step
-
-    def move(self, n_steps):
-        """Take ``n_steps`` steps."""
-        for _ in range(n_steps):
-            low, stacked = self.powers()
-            product, *more = self.products(stacked)
-            e = np.subtract(product, self.b, out=self.e)
-            keep, rate = self.factors(e, product, *more)
-            e *= rate
-            h = np.matmul(e, self.A, out=self.h)
-            if low is not None:
-                h *= low
-            if self.gains:
-                self.gains.add(h, keep)
-            factor = np.subtract(keep, h, out=h)
-            np.fmin(self.smallest, factor, out=self.smallest)
-            self.u *= factor
-
-    def crossed(self):
-        """Tell which rows have crossed zero since the last call."""
-        smallest = self.smallest.min(axis=1)
-        self.smallest.fill(np.inf)
-        return smallest <= 0
-
-    def residual(self):
-        """Return the relative residuals, shape (rows,)."""
-        misfit = self.products(self.powers()[1])[0] - self.b
-        return np.linalg.norm(misfit, axis=1) / (np.linalg.norm(self.b) or 1.0)
-
-    def weights(self):
-        return self.u
-
-    def norm(self):
-        return np.ones(len(self.u))
-
-
-class _Gains:
-    """What the steps of rows ``w``, ``w <- w (1 - y)``, have gained: ``gain = log(w_0 / w_eff)``.
-
-    In logarithms, ``lead = log(w / w_eff)``, since powers of ``w`` may leave the range of floats.
-    For weight normalization ``w`` is ``u`` over the product of all ``keep``, whose log is kept.
-    """
-
-    def __init__(self, shape, power):
-        self.power, self.log_keep = power, np.zeros(shape[0])
-        self.gain, self.lead = np.zeros(shape), np.zeros(shape)
-
-    def choose(self, rows):
-        self.gain, self.lead, self.log_keep = (
-            each[rows].copy() for each in (self.gain, self.lead, self.log_keep)
-        )
-
-    def add(self, h, keep):
-        """Add a step, whose factors are ``keep - h``; NaN from where a ``keep`` is negative."""
-        y, p = h / keep, self.power
-        if not np.isscalar(keep):
-            self.log_keep += np.log(keep[:, 0])
-        g = step_gain(y, p)
-        if p > 0:
-            g = np.log1p(p * np.exp(-p * self.lead) * g) / p
-            self.lead += np.log1p(-y)
-            self.lead += g
-        self.gain += g
-
-
-class _WeightNormRows(_PlainRows):
-    """Rows of weights ``x = r u / |u|``."""
-
-    def __init__(self, flow, problem, step, x0):
-        self.r = np.linalg.norm(x0, axis=1, keepdims=True)
-        super().__init__(flow, problem, step, x0 / self.r)
-
-    def keep(self, rows):
-        self.r = self.r[rows].copy()
-        self.c_power, self.smallest_r = np.empty_like(self.r), self.r.copy()
-        super().keep(rows)
-
-    def products(self, stacked):
-        norm2 = np.vecdot(self.u, self.u, keepdims=True)
-        c_power = _power(self.r / np.sqrt(norm2), self.L, out=self.c_power)
-        (product,) = super().products(stacked)
-        return np.multiply(product, c_power, out=product), c_power, norm2
-
-    def factors(self, e, product, c_power, norm2):
-        s = self.step * np.vecdot(e, product, keepdims=True)
-        self.r -= self.flow.ratio * s / self.r
-        np.fmin(self.smallest_r, self.r, out=self.smallest_r)
-        return 1 + s / norm2, self.step * c_power
-
-    def crossed(self):
-        negative = self.smallest_r[:, 0] <= 0
-        return super().crossed() | negative
-
-    def weights(self):
-        return self.u * (self.r / self.norm()[:, None])
-
-    def norm(self):
-        return np.linalg.norm(self.u, axis=1)
-
-
-class _OtherRows:
-    """Starts of a flow that moves in a way of its own, one after the other."""
-
-    gains = None
-
-    def __init__(self, flow, problem, step, x0):
-        self.flow, self.problem, self.step = flow, problem, step
-        forms = [vector_form(flow, problem, x) for x in x0]
-        self.state, self.velocity, self.x_of = zip(*forms, strict=True)
-        self.keep(slice(None))
-
-    def keep(self, rows):
-        """Drop all other rows."""
-        chosen = np.arange(len(self.state))[rows]
-        lists = (self.state, self.velocity, self.x_of)
-        self.state, self.velocity, self.x_of = ([each[i] for i in chosen] for each in lists)
-        self.negative = np.zeros(len(chosen), bool)
-
-    def move(self, n_steps):
-        """Take ``n_steps`` steps."""
-        for i, (velocity, x_of) in enumerate(zip(self.velocity, self.x_of, strict=True)):
-            for _ in range(n_steps):
-                self.state[i] = self.state[i] + self.step * velocity(self.state[i])
-                self.negative[i] |= (x_of(self.state[i]) <= 0).any()
-
-    def crossed(self):
-        """Tell which rows have crossed zero since the last call."""
-        negative, self.negative = self.negative, np.zeros_like(self.negative)
-        return negative
-
-    def residual(self):
-        """Return the relative residuals, shape (rows,)."""
-        return self.flow.residual(self.problem, self.weights())
-
-    def weights(self):
-        return np.array([x_of(state) for x_of, state in zip(self.x_of, self.state, strict=True)])
-
-    def norm(self):
-        return np.ones(len(self.state))
-
-
 def vanishes(
     flow: Flow, residual: Floats, start: Floats, previous: Floats, radius: Floats
 ) -> Bools:
@@ -357,8 +197,8 @@ class _Record:
         self.rows, self.residual_tol, self.k = rows, residual_tol, 0
         self.active, self.n_steps = np.arange(len(x0)), np.zeros(len(x0), int)
         self.status = np.array([Status.MAX_STEPS] * len(x0), object)
-        self.weights, self.residual, self.norm = x0.copy(), rows.residual(), rows.norm()
-        self.bound = GROWTH * np.maximum(self.residual, 1)
+        _, self.norm, self.residual, _ = rows.look()
+        self.weights, self.bound = x0.copy(), GROWTH * np.maximum(self.residual, 1)
         self.recorded, self.path, self.norm_path = [], [], []
         self.fault = ""  # what ended the run before its last step
         self.gain, self.log_keep = np.zeros_like(x0), np.zeros(len(x0))
@@ -367,25 +207,23 @@ class _Record:
 
     def check(self, k, due):
         """Save the state of the active starts after ``k`` steps, and retire those that are done."""
-        self.k, residual = k, self.rows.residual()
-        x, norm, crossed = self.rows.weights(), self.rows.norm(), self.rows.crossed()
-        small = (residual <= self.bound[self.active]) & np.isfinite(x.sum(axis=1) + norm)
-        good = small & ~crossed
-        converged = good & (residual <= self.residual_tol)
+        self.k, (x, norm, residual, crossed) = k, self.rows.look()
+        good = (residual <= self.bound) & np.isfinite(x.sum(axis=1) + norm) & ~crossed
         saved = self.active[good]
         if k > 0:  # x0 is known without the rounding of r * (x0 / r)
             self.weights[saved], self.norm[saved] = x[good], norm[good]
             if gains := self.rows.gains:
                 self.gain[saved], self.log_keep[saved] = gains.gain[good], gains.log_keep[good]
         self.residual[saved], self.n_steps[saved] = residual[good], k
-        self.status[self.active[~good]] = Status.DIVERGED
-        self.status[self.active[crossed]] = Status.CROSSED_ZERO
-        self.status[self.active[converged]] = Status.CONVERGED
         if due and good.any():
             self.append(k)
-        if (done := converged | ~good).any():
-            self.active = self.active[~done]
-            self.rows.keep(~done)
+        going = good & (residual > self.residual_tol)
+        if not going.all():
+            self.status[self.active[~going]] = Status.CONVERGED
+            self.status[self.active[~good]] = Status.DIVERGED
+            self.status[self.active[crossed]] = Status.CROSSED_ZERO
+            self.active, self.bound = self.active[going], self.bound[going]
+            self.rows.keep(going)
 
     def append(self, k):
         self.recorded.append(k)
