@@ -180,6 +180,7 @@ def test_large_parts_that_cancel_are_named():
 
 def test_a_path_that_stops_short_is_named(monkeypatch):
     """Its point solves ``A z = b``, and is the limit of another start."""
+    monkeypatch.setattr(road, "_by_multipliers", lambda *_: None)
     move_to = _plain_limits.PlainLimits.move_to
     monkeypatch.setattr(
         _plain_limits.PlainLimits, "move_to", lambda path, s, w=None: move_to(path, s + 1e-3, w)
@@ -198,6 +199,7 @@ def test_another_magnification_than_that_of_the_path_is_named(factor, monkeypatc
         s, error = log_rho(flow, path, x0)
         return s + np.log(factor), error
 
+    monkeypatch.setattr(road, "_by_multipliers", lambda *_: None)
     monkeypatch.setattr(road, "_log_rho", wrong)
     limit = wn.limit(wn.WeightNormFlow(2, 0.5), SEGMENT, [0.3, 0.4])
     assert limit.status is UNFINISHED and "the relative gap is" in limit.message

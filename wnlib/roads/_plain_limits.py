@@ -38,30 +38,34 @@ FEASIBLE = 5e-13  # a distance from the range: half of what a limit may have as 
 MAX_STEPS = 3000  # Newton steps per start; typical are 10 to 100
 
 
-def row_space(problem):
-    """Return ``A`` and ``b`` in units of order one, a basis, and these units.
+def in_units(problem):
+    """Return ``A`` and ``b`` in units of order one, and these units.
 
     Returns
     -------
     A : numpy.ndarray, shape (n_measurements, n_weights)
     b : numpy.ndarray, shape (n_measurements,)
-    basis : Basis
     row_scale : numpy.ndarray, shape (n_measurements,)
         What the rows of the problem are multiplied by: a power of two each.
     log_size : float
         Logarithm of the power of two by which ``b``, and so ``z``, is divided besides.
-
-    Raises
-    ------
-    ValueError
-        If ``b`` is not in the range of ``A``.
     """
     A, b = problem.network_matrix, problem.b
     sizes = np.abs(A).max(axis=1)
     row_scale = np.exp2(-np.rint(np.log2(np.where(sizes > 0, sizes, 1.0))))
     A, b = A * row_scale[:, None], b * row_scale
     size = np.rint(np.log2(np.abs(b).max()))
-    b = b / np.exp2(size)
+    return A, b / np.exp2(size), row_scale, size * np.log(2)
+
+
+def spanning(A, b):
+    """Return a :class:`Basis` of the range of ``A``.
+
+    Raises
+    ------
+    ValueError
+        If ``b`` is not in the range of ``A``.
+    """
     inside = pivots(A)
     misfit = outside_range(A[:, inside], b)
     if misfit > FEASIBLE:
@@ -69,7 +73,7 @@ def row_space(problem):
             f"A z = b is not feasible: b is {misfit:.1e} of its norm away from the range of A, "
             f"which has rank {len(inside)}. Remove dependent rows, or replace b by its projection"
         )
-    return A, b, Basis(A, b, inside), row_scale, size * np.log(2)
+    return Basis(A, b, inside)
 
 
 def outside_range(independent, b):
@@ -84,12 +88,12 @@ class PlainLimits:
     The state is ``q = log z_B``, and the start ``e^{-(s + w)}``.
     """
 
-    def __init__(self, A, b, basis, row_scale, log_size, log_beta, depth):
+    def __init__(self, A, b, row_scale, log_size, basis, log_beta, depth):
         self.A, self.b, self.row_scale = A, b, row_scale
         self.gamma = 1 - 2 / depth
         self.log_size = log_size
         self.columns, self.log_beta = np.arange(A.shape[1]), log_beta - log_size
-        self.n_steps = 0
+        self.n_steps, self.max_steps = 0, MAX_STEPS
         self.reset(basis)
 
     def reset(self, basis):
@@ -117,6 +121,11 @@ class PlainLimits:
         # The way to an uneven start leads through larger ones: among small ones, where columns
         # come to tie, the path turns at once.
         self.move_to(self.s + self.log_beta.min(), -self.log_beta)
+
+    def begin_anew(self, log_beta):
+        """Move to another start: its limit at the same ``s``."""
+        self.n_steps, self.log_beta = 0, log_beta[self.columns] - self.log_size
+        self.move_to(self.s, -self.log_beta)
 
     def approach(self):
         """Newton's method at a fixed start, then better coordinates; tell whether it arrives."""
@@ -255,7 +264,7 @@ class PlainLimits:
         w = self.w if w is None else w
         p = None
         while self.s != s or self.w is not w:
-            if self.n_steps > MAX_STEPS:
+            if self.n_steps > self.max_steps:
                 raise StuckError("the path is too long")
             self.anchor(self.scaled(p))
             ds, dw = s - self.s, w - self.w

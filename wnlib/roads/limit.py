@@ -8,11 +8,16 @@ r"""The exact limits of the flows that have a mirror form, without simulating.
 ``log rho``, with one root, solved on the same path. That is where it ends unless it stalls
 (:mod:`wnlib.roads._stalling`); with a ratio of rates ``r^2 / power`` it never does.
 
+**Depth 2.** The limits of all flows minimize a smooth convex function of the multipliers, which is
+solved first (:mod:`wnlib.roads._dual_limits`): ten times as fast, and it does not get stuck. The
+path has the word where it sees more and is fast as well.
+
 No limit is called converged without a certificate (:mod:`wnlib.roads._certificates`).
 """
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,12 +33,15 @@ from wnlib.results import Limit, Status, unit_of_multipliers
 from wnlib.roads import _stalling
 from wnlib.roads._bases import EPS, StuckError
 from wnlib.roads._certificates import relative_gap
-from wnlib.roads._plain_limits import PlainLimits, row_space
+from wnlib.roads._dual_limits import DualLimit, Measurements
+from wnlib.roads._plain_limits import PlainLimits, in_units, spanning
 
 LIMIT_RESIDUAL = 1e-12  # relative; what a converged limit must reach, unless rounding forbids it
 LIMIT_GAP = 1e-14  # entries off by 1.4e-7 in the mean from a limit for measurements as near
+LARGE = 1e6  # operations of a step along the path: a millisecond, and it takes a hundred
 MAX_ROOT_STEPS = 200  # typical are 4 to 12
 ROOT_ERROR = 1e-8  # relative, of the limit, by the error of log rho
+LOG_RHO = 1e-9  # relative error of log rho, also where it hardly moves the limit
 CANCELLED = 1e-6  # relative error of z_plus - z_minus by the rounding of both
 
 RESIDUAL_FAULT = "the relative residual is {:.0e}"
@@ -77,6 +85,10 @@ def limit(flow: Flow, problem: Problem, x0: ArrayLike) -> Limit:
     long as the effective weights are right: where ``z_plus`` and ``z_minus`` of a signed problem
     cancel, they may not be.
 
+    In a batch, each start begins at the limit of the one before, where that is near: the limits are
+    those of the starts alone, but for rounding. At depth 2 entries of large problems
+    (``n_measurements^2 n_weights > 1e6``) that are lost in the rounding of ``A z`` have no digits.
+
     For ``b = 0`` the sparsest solution, zero, is returned: CONVERGED if it is the only one. If the
     kernel holds a nonnegative vector the flow may end elsewhere; ``integrate`` follows it there.
     """
@@ -84,8 +96,8 @@ def limit(flow: Flow, problem: Problem, x0: ArrayLike) -> Limit:
     x0 = check_start(flow, problem, x0)
     if not problem.b.any():
         return _zero_limit(flow, problem, x0)
-    rows = row_space(problem)
-    ends = [_limit_one(flow, problem, rows, start) for start in np.atleast_2d(x0)]
+    given = _Given(problem)
+    ends = [_limit_one(flow, given, start) for start in np.atleast_2d(x0)]
     if any(end.status is not Status.CONVERGED for end in ends):
         with suppress(RuntimeError):  # undecided by HiGHS too: the status says enough
             min_l1(problem)  # raises ValueError if the reason is that there is no solution at all
@@ -142,18 +154,39 @@ def _zero_limit(flow, problem, x0):
     )
 
 
-def _limit_one(flow, problem, rows, x0):
+class _Given:
+    """A problem, and what all starts share of it: made when the first one asks for it."""
+
+    def __init__(self, problem):
+        self.problem = problem
+        self.units = in_units(problem)
+        self.near = self.path = None  # to the last limit, where the next start may begin
+
+    @property
+    def large(self):
+        """Whether a step along the path of the plain limits takes a millisecond."""
+        M, N = self.problem.network_matrix.shape
+        return M * M * N > LARGE
+
+    @cached_property
+    def measurements(self):
+        return Measurements(*self.units, signed=self.problem.signed)
+
+    @cached_property
+    def basis(self):
+        return spanning(*self.units[:2])
+
+
+def _limit_one(flow, given, x0):
     """Return the end of the flow from one start."""
+    problem = given.problem
     with np.errstate(all="ignore"):  # trial points may overshoot
-        path = PlainLimits(*rows, flow.depth * np.log(x0), flow.depth)
-        try:
-            path.find_interior()
-            log_rho, error = _log_rho(flow, path, x0)
-            end, candidates = _certified(flow, problem, path, log_rho, error, x0)
-        except LinAlgError as stuck:
-            end, candidates = _stuck(flow, problem, path, x0, str(stuck)), ()
+        end, candidates = _found(flow, given, x0)
     patience = 10 if end.message else 1  # what is not certified anyway is worth less
-    stalls = _stalling.vanishing(flow, problem, x0, _stalling.MAX_STEPS // patience, candidates)
+    if any(_stalling.rules_out_stall(flow, x0, z) for z in candidates):
+        stalls = False  # nearly always
+    else:
+        stalls = _stalling.vanishing(flow, problem, x0, _stalling.MAX_STEPS // patience)
     if stalls:
         nothing = np.full(problem.n_measurements, np.nan)
         return _End(np.zeros_like(x0), Status.STALLED, np.nan, end.n_steps, np.nan, nothing)
@@ -161,6 +194,62 @@ def _limit_one(flow, problem, rows, x0):
         end.message = end.message or "whether the flow stalls is undecided; if not, this is its end"
     end.status = Status.UNFINISHED if end.message else Status.CONVERGED
     return end
+
+
+def _found(flow, given, x0):
+    """Return what :func:`_certified` does, by the road that is best for a problem.
+
+    The path of the plain limits knows the smallest entries as well. Where it is fast it has the
+    word unless all entries that can be seen are settled anyway, or it gets stuck.
+    """
+    found = _by_multipliers(flow, given, x0)
+    if found and (given.large or given.near.settled):
+        return found
+    other = _by_path(flow, given, x0)
+    return found if found and other[0].message else other
+
+
+def _by_multipliers(flow, given, x0):
+    """Return what :func:`_certified` does, for depth 2; None without a certificate."""
+    if flow.depth != 2:
+        return None
+    path = DualLimit(given.measurements, flow, x0)
+    try:
+        path.solve(given.near)
+    except LinAlgError:
+        return None
+    given.near = path
+    log_rho, error = 0.0, 0.0
+    if flow.motion is not PlainFlow:
+        excess, rounding, slope, speed = _excess(flow, path, x0)
+        log_rho, error = path.s, speed * (abs(excess) + rounding) / slope
+        if not abs(excess) <= LOG_RHO * (1 + abs(log_rho)):
+            return None
+    end, candidates = _certified(flow, given.problem, path, log_rho, error, x0)
+    return None if end.message else (end, candidates)
+
+
+def _by_path(flow, given, x0):
+    """Return what :func:`_certified` does, or where the path of the plain limits got stuck."""
+    log_beta = flow.depth * np.log(x0)
+    if path := given.path:
+        given.path = False  # what does not pay once is not tried again
+        with suppress(LinAlgError):
+            path.begin_anew(log_beta)
+            found = _certified(flow, given.problem, path, *_log_rho(flow, path, x0), x0)
+            if not found[0].message:
+                given.path = path
+                return found
+    path = PlainLimits(*given.units, given.basis, log_beta, flow.depth)
+    try:
+        path.find_interior()
+        found = _certified(flow, given.problem, path, *_log_rho(flow, path, x0), x0)
+    except LinAlgError as stuck:
+        return _stuck(flow, given.problem, path, x0, str(stuck)), ()
+    if given.path is None and not found[0].message:
+        given.path = path
+        path.max_steps = path.n_steps // 2  # from there to the next limit
+    return found
 
 
 def _weights(path, depth, x0):
