@@ -7,9 +7,9 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,43 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="compute N points of each file again (default 20), and compare",
     )
-    figures.add_argument("--jobs", **jobs)
+    workers = figures.add_mutually_exclusive_group()
+    workers.add_argument("--jobs", **jobs)
+    workers.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="compute on the workers of a Dask scheduler, such as tcp://127.0.0.1:8786",
+    )
     commands.add_parser("info", help="versions")
     return parser
 
 
 def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
     return ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext()
+
+
+@contextmanager
+def _cluster(address: str, parser: argparse.ArgumentParser) -> Iterator[Executor]:
+    """Compute on the workers of a Dask scheduler, once one is there: with this very library."""
+    from wnlib.figures.studies import state  # needs Matplotlib
+
+    try:
+        from distributed import Client
+
+        client = Client(address)
+    except ImportError:
+        parser.error("argument --scheduler: pip install distributed")
+    except (OSError, ValueError) as error:
+        parser.error(f"argument --scheduler: {error}")
+    with client:
+        client.wait_for_workers(1)
+        found = client.run(state)
+        if others := [worker for worker, there in found.items() if there != state()]:
+            parser.error(
+                f"argument --scheduler: the workers {', '.join(others)} have another state of "
+                "wnlib: install this one there, and start them again"
+            )
+        yield client.get_executor()
 
 
 def _figures(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -125,8 +155,9 @@ def _figures(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
     except ValueError as error:
         parser.error(str(error))
     different = []
+    workers = _cluster(options.scheduler, parser) if options.scheduler else _pool(options.jobs)
     try:
-        with _pool(options.jobs) as executor:
+        with workers as executor:
             for figure in chosen:
                 if options.check:
                     different += figure.check(options.check, executor=executor)

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -42,6 +43,7 @@ MODULES: tuple[str, ...] = (
     "reach",
     "phase_transition",
     "hubble",
+    "camera",
 )
 
 
@@ -288,6 +290,15 @@ def fingerprint(others: Iterable[Path] = ()) -> str:
     """Return a hash of the library's sources, and of other files."""
     sources = sorted([*LIBRARY.rglob("*.py"), *others])
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+
+
+@cache
+def state() -> str:
+    """Return the :func:`fingerprint` that the library had when this process first asked for it.
+
+    A process that has been running for long has in memory what the files said then.
+    """
+    return fingerprint()
 
 
 def _checksum(header: object, columns: Mapping[str, NDArray[Any]]) -> str:
