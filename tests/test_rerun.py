@@ -62,12 +62,33 @@ SMALL_RATIOS = {
     "n_problems": 1,
 }
 CHANGES = {
+    "cost": [
+        {"accuracy": 1e-3, "accuracies": [0.3], "least": 1, "workers": []},
+        {"accuracy": 1e-14, "accuracies": [1e-9, 1e-14], "least": 10**6, "block": 1},
+        {"n_problems": 10, "block": 10**6, "workers": [1, 10**6]},
+    ],
     "sparsity": [
         {"n_draws": 1, "sparsities": [2, 30], "n_steps": 500, "slider_sparsities": [3], "seed": 4},
         {"n_draws": 2, "sparsities": [1, 3, 8], "n_features": 20, "n_measurements": 8}
         | {"n_steps": 300, "slider_sparsities": [1, 9], "ratio": 100.0},
         {"n_draws": 1, "sparsities": [4], "scale": 3.0, "step": 5.0, "n_steps": 50}
         | {"slider_sparsities": [4]},
+    ],
+    "l1_solver": [
+        {"seed": 3, "n_measurements": 12, "n_features": 20, "sparsity": 5, "depths": (3, 5)}
+        | {"ratios": (1.0,), "walked": (5, 9, 2, 0), "deltas": (0.1, 1e-3), "path_depths": (2.5,)},
+        {"beta": 2.0, "ratio": 100.0, "t_end": 1e-3, "columns": [1.0, -0.5, 0.2], "depth": 3}
+        | {"depths": (4, 8), "small": (3, 6, 1, 2), "walked": (4, 8, 4, 1), "noise": 0.0},
+        {"small": (8, 9, 4, 0), "depth": 2.2, "ratios": (0.01, 300.0), "depths": (8, 100)}
+        | {"walked": (6, 6, 3, 0), "deltas": (10.0, 1e-9), "threads": "default", "noise": 30.0},
+    ],
+    "camera": [
+        {"seed": 3, "fractions": [0.05, 0.1], "shown": 0.1, "horse_fractions": [0.05]}
+        | {"tol": 0.05, "ratios": [1.0], "small_fraction": 0.1},
+        {"fractions": [0.02], "horse_fractions": [0.03], "sky": 10.0, "tol": 0.1}
+        | {"ratios": [], "small_fraction": 0.05},
+        {"fractions": [0.03, 0.04, 0.05], "horse_fractions": [0.5], "tol": 0.2}
+        | {"ratios": [10.0, 100.0], "scale": 1.0, "small_fraction": 0.1},
     ],
     "hubble": [
         {"fractions": [0.03, 0.05], "noisy_fractions": [], "n_steps": 50, "seed": 3},

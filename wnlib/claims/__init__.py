@@ -10,6 +10,7 @@ from typing import Any
 
 from wnlib import ledger
 from wnlib.claims import (
+    camera,
     convergence,
     exact_limits,
     figure_1,
@@ -19,6 +20,7 @@ from wnlib.claims import (
     figure_5,
     finite_steps,
     hubble,
+    l1_solver,
     lasso_path,
     magnification,
     moves,
@@ -66,6 +68,8 @@ CHAPTERS = (
     phase_transition,
     sparsity,
     hubble,
+    l1_solver,
+    camera,
 )
 CLAIMS = {claim.label: claim for chapter in CHAPTERS for claim in chapter.CLAIMS}
 
