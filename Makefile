@@ -9,8 +9,12 @@ READY  := .venv/ready
 export OMP_NUM_THREADS      ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
+# What `make bench` runs; where it writes: results of other settings must not replace the published.
+BENCHES := $(patsubst benchmarks/%.py,%,$(shell grep -l '"--json"' benchmarks/*.py))
+RESULTS := $(if $(ARGS),.bench/results,benchmarks/results)
+
 .NOTPARALLEL:
-.PHONY: help book test hostile verify figures live twins format lint lock clean
+.PHONY: help book test hostile verify figures bench live twins format lint lock clean
 
 help:    ## Explain the commands (this list)
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 15
@@ -29,6 +33,10 @@ verify:  $(READY) ## Check every claim of the book and print the ledger (ARGS="-
 
 figures: $(READY) ## Compute the numbers behind the figures again (NAMES="figure_3", ARGS=--check to compare)
 	@$(RUN) wnlib figures $(NAMES) $(ARGS)
+
+bench:   .bench/ready ## Measure against other programs, into benchmarks/results (NAMES=l1; ARGS=--quick: into .bench)
+	@for name in $(or $(NAMES),$(BENCHES)); do echo "benchmarks/$$name.py"; \
+	  .bench/bin/python benchmarks/$$name.py --json $(RESULTS)/$$name.json $(ARGS) || exit 1; done
 
 live:    $(READY) ## Open the chapters in JupyterLab, to change and rerun them (ARGS="--no-browser")
 	@.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/book/introduction.ipynb $(ARGS)
@@ -49,7 +57,7 @@ lock:    ## Choose exact versions again from requirements.txt (needs uv)
 	  --generate-hashes --no-emit-package wnlib --no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean:   ## Remove everything that these commands made
-	rm -rf .venv _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .bench _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
 $(READY): requirements.lock
@@ -60,4 +68,12 @@ $(READY): requirements.lock
 	@$(PYTHON) -m venv .venv
 	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.bench/ready: benchmarks/requirements.txt
+	@echo "Installing into .bench (some minutes) ..."
+	@rm -rf .bench
+	@$(PYTHON) -m venv .bench
+	@.bench/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@.bench/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -7,16 +7,14 @@ four cells of a row take turns, so that what else the machine does spoils none o
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import time
+from contextlib import nullcontext
+
+from measured import busy, in_process
 
 CALLS = ("limit", "integrate", "descend", "stalls")
 SIZES = ((40, 100, 5), (200, 1000, 20))
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-BUSY = "import numpy as np\nA = np.ones((1500, 1500))\nwhile True: A @ A"
 
 
 def measure(call, M, N, sparsity):
@@ -39,31 +37,16 @@ def measure(call, M, N, sparsity):
     return time.perf_counter() - begin
 
 
-def in_process(threads, *arguments):
-    """Measure in a process of its own, with so many BLAS threads; None: the default."""
-    environment = {k: v for k, v in os.environ.items() if k not in THREADS}
-    if threads:
-        environment |= dict.fromkeys(THREADS, str(threads))
-    command = [sys.executable, __file__, "--measure", *map(str, arguments)]
-    return float(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
-
-
 def row(call, size, repeats):
     """Return the median seconds: one thread and default, quiet; then both beside a busy process."""
-    environment = {k: v for k, v in os.environ.items() if k not in THREADS}
-    seconds = {(busy, threads): [] for busy in (False, True) for threads in (1, None)}
+    company = {"quiet": nullcontext, "busy": busy}
+    seconds = {(how, threads): [] for how in company for threads in (1, None)}
     for _ in range(repeats):
-        for busy in (False, True):
-            other = (
-                subprocess.Popen([sys.executable, "-c", BUSY], env=environment) if busy else None
-            )
-            try:
+        for how, beside in company.items():
+            with beside():
                 for threads in (1, None):
-                    seconds[busy, threads].append(in_process(threads, call, *size))
-            finally:
-                if other:
-                    other.kill()
-                    other.wait()
+                    found = in_process(__file__, threads, "--measure", call, *size)
+                    seconds[how, threads].append(found)
     return [statistics.median(cell) for cell in seconds.values()]
 
 
