@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from l1_instances import draw
 
 import wnlib as wn
 from wnlib.l1 import lasso
@@ -70,6 +71,17 @@ def test_what_only_negative_entries_come_near_to_is_said():
         wn.basis_pursuit_denoise(np.eye(2), [1.0, -1.0], 0.5, signed=False)
 
 
+@pytest.mark.parametrize("noise", [0.1, 1e-6])
+@pytest.mark.parametrize("number", [14, 85, 130])  # spikes and waves, a mean row, duplicates
+def test_hostile_instances_are_certified(number, noise):
+    """The path of these has to go on to its last digits."""
+    hostile = draw(3, number)
+    sigma = noise * np.linalg.norm(hostile.b)
+    found = wn.basis_pursuit_denoise(hostile.A, hostile.b, sigma, signed=hostile.signed)
+    assert found.status is wn.Status.CONVERGED, found
+    assert wn.check_certificate(hostile.A, hostile.b, found, sigma=sigma) <= 2e-9
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_equal_columns_do_no_harm(sign):
     A, b, sigma = noisy(20, 60, 8, 6, 0.1)
@@ -100,3 +112,26 @@ def test_a_neighbour_is_a_warm_start():
 def test_a_wrong_sigma_is_named(sigma):
     with pytest.raises((TypeError, ValueError), match="sigma"):
         wn.basis_pursuit_denoise(np.eye(2), np.ones(2), sigma)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(2, 6), (3, 9), (5, 15)]), st.booleans())
+def test_small_integers_are_certified(seed, shape, signed):
+    """Vectors tie, columns are parallel: faces of solutions, and corners of the dual."""
+    rng = np.random.default_rng(seed)
+    A, b = rng.integers(-1, 2, shape).astype(float), rng.integers(-3, 4, shape[0]).astype(float)
+    sigma = 0.1 * np.linalg.norm(b)
+    try:
+        found = wn.basis_pursuit_denoise(A, b, sigma, signed=signed)
+    except ValueError:  # A is zero, or no A z is so near
+        return
+    assert found.status is wn.Status.CONVERGED, found
+
+
+@pytest.mark.parametrize("size", [1e-130, 1e-90, 1e80])
+def test_units_do_not_matter(size):
+    A, b, sigma = noisy(20, 60, 4, 7, 0.1)
+    expected = wn.basis_pursuit_denoise(A, b, sigma).norm
+    found = wn.basis_pursuit_denoise(A * size, b, sigma)
+    assert found.status is wn.Status.CONVERGED, found
+    assert found.norm * size == pytest.approx(expected)

@@ -45,6 +45,13 @@ def test_with_more_samples_than_features_it_is_least_squares():
     np.testing.assert_allclose(model.coef_, np.linalg.lstsq(X, y)[0], rtol=1e-9)
 
 
+def test_what_no_feature_explains_leaves_no_coefficients():
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(50, 6)), rng.normal(size=50)
+    left = y - X @ np.linalg.lstsq(X, y)[0]
+    assert not BasisPursuit(fit_intercept=False).fit(X, left).coef_.any()  # not even rounding
+
+
 def test_noise_is_what_the_fit_may_leave():
     problem = wn.sparse_problem(40, 90, 4, seed=4, signed=True, noise=0.05)
     model = BasisPursuit(noise=0.1, fit_intercept=False).fit(problem.A, problem.b)

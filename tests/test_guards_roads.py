@@ -74,12 +74,12 @@ def numbers():
 
 
 def rows_only(sizes):
-    rows = 1 / lp._power_of_two(sizes.max(axis=1))
+    rows = 1 / lp.power_of_two(sizes.max(axis=1))
     return rows, np.ones(sizes.shape[1])
 
 
 def columns_only(sizes):
-    return np.ones(len(sizes)), 1 / lp._power_of_two(sizes.max(axis=0))
+    return np.ones(len(sizes)), 1 / lp.power_of_two(sizes.max(axis=0))
 
 
 def without_unit(name, values):

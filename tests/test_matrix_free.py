@@ -4,13 +4,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from l1_instances import draw
 from scipy.sparse import csc_array, csr_matrix, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import wnlib as wn
 from wnlib.l1 import _matrix_free
 from wnlib.l1._message_passing import dual
-from wnlib.l1._operators import Operator
+from wnlib.l1._operators import Operator, conjugate_gradients
 from wnlib.l1.check import check_certificate
 from wnlib.operators import HaarWavelets, ScrambledDCT
 
@@ -153,6 +154,21 @@ def test_message_passing_finds_the_shortest_dual_vector(signed):
     assert multipliers[~np.isin(tight, on)].max() < 0
 
 
+@pytest.mark.parametrize("number", [6, 22, 28, 34, 61])
+def test_hostile_instances_need_every_guard(monkeypatch, never_written_down, number):
+    """Without one of restarts, scales and ends of message passing, some of these take too long."""
+    monkeypatch.setattr(_matrix_free, "MAX_ITERATIONS", 1500)
+    hostile = draw(5, number)
+    found = wn.basis_pursuit(aslinearoperator(hostile.A), hostile.b, signed=hostile.signed)
+    assert found.status is wn.Status.CONVERGED, found
+
+
+def test_conjugate_gradients_end_in_the_null_space():
+    """Where rounding has left a part of the right side."""
+    x = conjugate_gradients(lambda v: v * [1.0, 0.0], np.ones(2), 0.0, 10)
+    assert np.isfinite(x).all()
+
+
 def test_memory_is_that_of_vectors():
     A = ScrambledDCT(2**13, 2**15, 7)
     b = A @ sparse_vector(np.random.default_rng(7), 2**15, 2**10)
@@ -188,7 +204,7 @@ def test_a_neighbour_helps():
     np.testing.assert_allclose(near.z, 1.1 * signal, atol=1e-12)
 
 
-@pytest.mark.parametrize(("of_A", "of_b"), [(1e8, 1.0), (1e-8, 1e8), (1.0, 1e-8)])
+@pytest.mark.parametrize(("of_A", "of_b"), [(1e8, 1.0), (1e-8, 1e8), (1.0, 1e-8), (1e200, 1.0)])
 def test_units_do_not_matter(of_A, of_b):
     rng = np.random.default_rng(10)
     A = ScrambledDCT(256, 1024, 10)
@@ -254,3 +270,19 @@ def test_measurements_that_nothing_solves(monkeypatch, small):
     A[-1] = A[0]
     with pytest.raises(ValueError, match="sol"):
         wn.basis_pursuit(aslinearoperator(A), rng.standard_normal(40))
+
+
+@pytest.mark.parametrize("kind", ["csr", "dok", "lil", "operator"])
+@pytest.mark.parametrize(
+    ("A", "b", "norm"),
+    [
+        (np.diag([1, 1e-7]), [1, 1e-4], 1001),  # consistent, though one column is small
+        (np.array([[0, 1.0, 1, 0], [0, 0, -1, -1]]), [-1, 3], 3),
+        (np.array([[1, 1, 0.0], [-1, -1, -1], [0, 0, 1]]), [2, -2, 0], 2),  # signs cancel
+    ],
+)
+def test_a_small_matrix_is_solved_like_a_dense_one(kind, A, b, norm):
+    A = aslinearoperator(A) if kind == "operator" else csc_array(A).asformat(kind)
+    found = wn.basis_pursuit(A, b)
+    assert found.status is wn.Status.CONVERGED, found
+    assert found.norm == pytest.approx(norm)

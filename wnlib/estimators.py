@@ -41,6 +41,7 @@ class BasisPursuit(RegressorMixin, BaseEstimator):
     solution_ : L1Solution
         With the certificate, for centred data.
     n_iter_ : int
+        Steps of the solver; 0 if it guessed the support at once.
     n_features_in_ : int
     """
 
@@ -83,7 +84,7 @@ class BasisPursuit(RegressorMixin, BaseEstimator):
         self.solution_ = basis_pursuit_denoise(features, fit, room, signed=signed, tol=self.tol)
         self.coef_ = np.array(self.solution_.z)
         self.intercept_ = float(level - middle @ self.coef_)
-        self.n_iter_ = max(1, self.solution_.n_iterations)
+        self.n_iter_ = self.solution_.n_iterations
         return self
 
     def predict(self, X: ArrayLike) -> Floats:

@@ -7,6 +7,7 @@ memory of a few pictures. ``camera @ wavelets`` acts on coefficients of wavelets
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.fft import dct, idct
 from scipy.sparse.linalg import LinearOperator
 
@@ -82,7 +83,7 @@ class HaarWavelets(LinearOperator):
         return haar(y.reshape(self.side, self.side)).ravel()
 
 
-def haar(picture: Floats) -> Floats:
+def haar(picture: ArrayLike) -> Floats:
     """Return the coefficients of Haar wavelets, orthonormal, of a square picture.
 
     Parameters
@@ -109,7 +110,7 @@ def haar(picture: Floats) -> Floats:
     return out
 
 
-def inverse_haar(coefficients: Floats) -> Floats:
+def inverse_haar(coefficients: ArrayLike) -> Floats:
     """Return the picture whose coefficients :func:`haar` returns; shapes and errors as there."""
     out = _square("coefficients", coefficients)
     half = 1
@@ -135,7 +136,7 @@ def _mixed(quarters: Any) -> list[list[Floats]]:
     return [[each / 2 for each in row] for row in mixed]
 
 
-def _square(name: str, value: Floats) -> Floats:
+def _square(name: str, value: ArrayLike) -> Floats:
     """Return a copy of a square array whose side is a power of two."""
     array = finite(name, value, 2).copy()
     if array.shape[0] != array.shape[1]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, lstsq
 
 from wnlib._types import Floats
-from wnlib.l1._faces import SOLVED, Found
+from wnlib.l1._faces import NOTHING, SOLVED, Found
 from wnlib.l1._matrices import DOUBT, damped
 
 Complexes = NDArray[np.complexfloating]
@@ -144,6 +144,8 @@ def _exact(path: _Path, tol: float) -> Found | None:
     fitted = path.z[on] + change
     if np.linalg.norm(b - columns @ fitted) > SOLVED * np.linalg.norm(b):
         return None
+    keep = np.abs(fitted) > NOTHING * np.abs(fitted).max()  # zeros have no phase
+    on, fitted, columns = on[keep], fitted[keep], columns[:, keep]
     y = path.y
     if len(on) <= len(b):  # else the path itself must come near enough to both
         phases = fitted / np.abs(fitted)
@@ -153,4 +155,4 @@ def _exact(path: _Path, tol: float) -> Found | None:
     proven = np.vdot(b, y).real / max(1.0, np.abs(A.conj().T @ y).max())
     if 1 - proven / np.abs(fitted).sum() > tol:
         return None
-    return Found(z, y, independent=rank == len(on))
+    return Found(z, y, independent=rank == len(keep))

@@ -15,7 +15,7 @@ from wnlib._types import Floats, Integers
 from wnlib.l1._faces import Found, complete, prove
 from wnlib.l1._interior import Interior
 from wnlib.l1._matrices import Dense
-from wnlib.l1.linear_program import min_l1
+from wnlib.l1.linear_program import min_l1, power_of_two
 from wnlib.l1.solution import judged
 from wnlib.problems import Problem
 
@@ -47,13 +47,13 @@ def search(
     In units in which ``A`` and ``z`` are of order one, by powers of two, which round nothing.
     ``near`` is what was found for a neighbouring problem.
     """
-    rows = 1 / _power_of_two(np.maximum(A.max(axis=1), -A.min(axis=1)))
+    rows = 1 / power_of_two(np.maximum(A.max(axis=1), -A.min(axis=1)))
     if rows.max() <= UNEVEN * rows.min() and 1 / FAR < rows[0] < FAR:
         scaled, target, rows = A, b, np.ones_like(rows)
     else:
         scaled, target = A * rows[:, None], b * rows
     matrix = Dense(scaled)
-    unit = matrix.unit / _power_of_two(np.abs(target).max())
+    unit = matrix.unit / power_of_two(np.abs(target).max())
     near = near and Found(near.z * unit, near.y / rows)
     last = Found(np.zeros(matrix.N), np.zeros(matrix.M))
     for found in _search(matrix, target * unit, signed, ENOUGH * tol, near):
@@ -61,11 +61,6 @@ def search(
         yield last
     if last.message or np.abs(last.y / rows).sum() * matrix.unit * ROUNDING > tol:
         yield _best(A, b, last, signed, ENOUGH * tol)
-
-
-def _power_of_two(sizes: Floats) -> Floats:
-    """Return the power of two nearest to each size, 1 for zero."""
-    return np.exp2(np.rint(np.log2(np.where(sizes > 0, sizes, 1.0))))
 
 
 def _search(
@@ -79,7 +74,7 @@ def _search(
     iteration, last = 0, np.array([-1])
     while found is None and iteration < MAX_ITERATIONS:
         iteration += 1
-        advances = _advance(path)
+        advances = advance(path)
         if path.is_sound:
             on = path.guess()
             stable, last = np.array_equal(on, last), on
@@ -106,7 +101,7 @@ def _support(matrix: Dense, near: Found) -> Integers:
     return np.flatnonzero(height > (1 - AT_ONE) * height.max())
 
 
-def _advance(path: Interior) -> bool:
+def advance(path: Interior) -> bool:
     """Take a step along the path; tell whether it leads on."""
     before = path.complementarity
     try:

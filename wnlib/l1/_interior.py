@@ -82,9 +82,9 @@ class Interior:
 
     @property
     def lag(self) -> float:
-        """What ``b - A z`` is worth, over what slack is: both vanish at the end, hand in hand."""
+        """What the misfit is worth, over what slack is: both vanish at the end, hand in hand."""
         slackness = float((self.z * self.slack).sum())
-        return abs(float(self.z.sum() - self.b @ self.y) - slackness) / slackness
+        return abs(float(self.z.sum() - (self.b - self.noise) @ self.y) - slackness) / slackness
 
     @property
     def is_sound(self) -> bool:
@@ -129,8 +129,10 @@ class Interior:
         dy = solve(missing)
         dslack = -self.signs * A.adjoint(dy)
         dz = target - quotient * dslack
-        self.z = z + min(1.0, SHORT_OF * _reach(z, dz)) * dz
-        ahead = min(1.0, SHORT_OF * _reach(slack, dslack))
+        on_z, ahead = (min(1.0, SHORT_OF * _reach(*v)) for v in ((z, dz), (slack, dslack)))
+        if self.sigma > 0:  # what z has to fit depends on y: they must move together
+            on_z = ahead = min(on_z, ahead)
+        self.z = z + on_z * dz
         self.y = self.y + ahead * dy
         self.slack = slack + ahead * dslack
 

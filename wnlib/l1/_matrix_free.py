@@ -17,6 +17,7 @@ from wnlib.l1._message_passing import dual, guesses
 from wnlib.l1._operators import Operator
 from wnlib.l1._splitting import Splitting
 
+TINY = 2**12  # entries of a matrix that is written down at once: dense solvers know more
 SMALL = 2**22  # entries of a matrix, 32 MB, that is written down if nothing else helps
 ON_TRIAL = 600  # iterations before that, if the rows are orthonormal: probably a fast transform
 MAX_ITERATIONS = 30000  # of the splitting: a second for thousands of unknowns, minutes for many
@@ -44,7 +45,11 @@ def search(
     unit = float(np.abs(b).max())
     scale = unit / matrix.unit
     near = near and Found(near.z / scale, near.y * matrix.unit)
-    for found in _search(matrix, b / unit, signed, SAFE * tol, near):
+    if matrix.M * matrix.N <= TINY:
+        found_all = _dense.search(matrix.written_down(), b / unit, signed, SAFE * tol, near)
+    else:
+        found_all = _search(matrix, b / unit, signed, SAFE * tol, near)
+    for found in found_all:
         yield found._replace(z=found.z * scale, y=found.y / matrix.unit)
 
 

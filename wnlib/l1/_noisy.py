@@ -13,18 +13,20 @@ signs ``s`` both have a closed form,
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.linalg import LinAlgError
 from scipy.optimize import nnls
 
 from wnlib._types import Floats, Integers
+from wnlib.l1._dense import FAR, advance
 from wnlib.l1._faces import Columns, Found
 from wnlib.l1._interior import Interior
 from wnlib.l1._matrices import Dense
+from wnlib.l1.linear_program import power_of_two
 
 MAX_ITERATIONS = 60  # typical are 2 to 18
 EXCHANGES = 30  # of entries of the wrong sign against columns too high: typical are 1 to 8
+ROUNDING = 1e-12  # of the norm of b: a residual that is none
+UNPROVEN = "no support could be proven, and the path did not come near enough"
 CLOSE = 1e-2  # relative gap from where every guess is tried, not only a repeated one
-NOTHING_LEFT = 1e-13  # relative gap at which the path has no digits left to lead on
 
 
 def search(
@@ -32,9 +34,25 @@ def search(
 ) -> Iterator[Found]:
     """Yield points, the last of which is proven optimal within ``tol`` if any is.
 
-    ``near`` is what was found for a neighbouring problem: its support and signs are tried first.
+    In units in which ``z`` is of order one. ``near`` is what was found for a neighbouring problem:
+    its support and signs are tried first.
     """
-    matrix, found, last = Dense(A), None, np.array([-1])
+    size = float(power_of_two(max(A.max(), -A.min())))
+    far = 1.0 if 1 / FAR < size < FAR else size
+    unit = size / power_of_two(np.abs(b).max())  # of z
+    matrix = Dense(A if far == 1 else A / far)
+    near = near and Found(near.z * unit, near.y * far)
+    found = Found(np.zeros(matrix.N), np.zeros(matrix.M), message=UNPROVEN)
+    for found in _search(matrix, b / far * unit, sigma / far * unit, signed, tol, near):
+        yield found._replace(z=found.z / unit, y=found.y / far)
+    if found.message:
+        _require_in_reach(A, b, sigma, signed)
+
+
+def _search(
+    matrix: Dense, b: Floats, sigma: float, signed: bool, tol: float, near: Found | None
+) -> Iterator[Found]:
+    found, last, least = None, np.array([-1]), np.inf
     path = Interior.start(matrix, b, signed, sigma)
     if near is not None:
         found = _prove(matrix, b, sigma, np.flatnonzero(near.z), np.sign(near.z), signed, tol)
@@ -42,22 +60,26 @@ def search(
         if found is not None:
             yield found._replace(n_iterations=iteration)
             return
-        yield Found(path.x, path.y, iteration)
-        if path.left <= NOTHING_LEFT:
-            break
-        try:
-            path.advance()
-        except LinAlgError:  # out of the range of floats: from the start if A^T b = 0
-            break
+        if (doubt := path.left * (1 + path.lag)) < least:  # rounding ends it
+            least = doubt
+            yield Found(path.x, path.y, iteration, UNPROVEN)
+        if not advance(path):
+            matrix.cut = 0.0
         if not path.is_sound:
             break
         on = path.guess()
         repeated, last = np.array_equal(on, last), on
         if repeated or path.gap < CLOSE:
             found = _prove(matrix, b, sigma, on, np.sign(path.x), signed, tol)
-    fit = np.linalg.lstsq(matrix.A, b)[0] if signed else nnls(matrix.A, b)[0]
-    if (least := np.linalg.norm(matrix.A @ fit - b)) > sigma:
-        raise ValueError(f"sigma must be at least {least:g}, the distance of b from all A z")
+
+
+def _require_in_reach(A: Floats, b: Floats, sigma: float, signed: bool) -> None:
+    """Raise ``ValueError`` if no admissible ``A z`` comes as near to ``b`` as ``sigma``."""
+    fit = np.linalg.lstsq(A, b)[0] if signed else nnls(A, b)[0]
+    least = float(np.linalg.norm(A @ fit - b))
+    if least > max(sigma, ROUNDING * float(np.linalg.norm(b))):
+        kind = "" if signed else " with z >= 0"
+        raise ValueError(f"sigma must be at least {least:.12g}: no A z{kind} is nearer to b")
 
 
 def _prove(

@@ -53,6 +53,8 @@ class Operator:
         image = self._see("matvec", self._times, x, self.M)
         seen = np.array([self._see("rmatvec", self._adjoint, each, self.N) for each in y])
         _require_adjoint(x, image, y[0], seen[0])
+        if not seen.any():  # signs may cancel, all of them
+            seen = self._see("rmatvec", self._adjoint, rng.normal(size=self.M), self.N)[None]
         largest = float(np.abs(seen).max())
         if largest == 0:
             raise ValueError("A is zero: it measures nothing")
@@ -121,8 +123,9 @@ class Operator:
         missed = np.linalg.norm(left) / np.linalg.norm(b)
         if missed > MISSED and np.linalg.norm(self.adjoint(left)) <= ENDED * np.linalg.norm(left):
             raise ValueError(
-                f"no z solves A z = b: the nearest misses b by {missed:.2g} of its length. If b is "
-                "noisy, allow for it by basis_pursuit_denoise"
+                f"A z = b has no solution of a size to be found: b is {missed:.2g} of its length "
+                "away from what A reaches. If b is noisy, pass A as a dense array to "
+                "basis_pursuit_denoise"
             )
 
     def lift(self, left: Floats, tol: float) -> tuple[Floats, Floats]:
@@ -213,7 +216,7 @@ def conjugate_gradients(
             break
         image = apply(direction)
         curvature = direction @ image
-        if curvature <= 0:  # rounding: in the null space
+        if not 0 < curvature < np.inf:  # rounding: in the null space
             break
         step = square / curvature
         x += step * direction

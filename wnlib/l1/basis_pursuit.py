@@ -19,6 +19,7 @@ from wnlib.l1 import _complex, _dense, _matrix_free, _noisy
 from wnlib.l1._faces import Found
 from wnlib.l1.solution import L1Solution, judged
 
+SMALL = 2**18  # entries of a sparse matrix, 2 MB, that is written down: dense solvers know more
 LEAST_TOL = 1e-14  # a gap is a difference of numbers with sixteen digits
 
 
@@ -43,7 +44,8 @@ def basis_pursuit(
         What gap and residual must come below, relative, to be CONVERGED; in [1e-14, 1).
     warm_start : L1Solution, or array_like of shape (n_measurements,), optional
         What was found for a neighbouring problem, or its dual vector. Where it does not help, it
-        costs little; whatever it is, the answer is proven as without it.
+        costs little; whatever it is, the answer is proven as without it. Complex problems do not
+        use it; with a residual allowed, a dual vector alone is not used.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def basis_pursuit(
     ------
     ValueError, TypeError
         If shapes disagree, an entry is not finite, ``A`` is zero, or no admissible ``z`` solves
-        ``A z = b``.
+        ``A z = b``; of a large operator, if no ``z`` of any sign does.
 
     Warns
     -----
@@ -138,7 +140,11 @@ def _search(
 
 def _admitted(A: Any, b: Any, sigma: float, signed: bool) -> tuple[Any, Any]:
     """Return ``A`` and ``b`` as the solvers want them, or say what is wrong with them."""
+    if issparse(A):
+        A = A.tocsr() if A.shape[0] * A.shape[1] > SMALL else A.toarray()
     if issparse(A) or isinstance(A, LinearOperator):
+        if np.iscomplexobj(b) or (A.dtype is not None and A.dtype.kind == "c"):
+            raise TypeError("complex numbers need a dense A: pass A as an array")
         if sigma > 0:
             raise TypeError("sigma must be 0 for sparse matrices and operators: pass a dense A")
         M, b = A.shape[0], finite("b", b, 1)

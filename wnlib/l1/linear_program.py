@@ -101,7 +101,7 @@ class _Program:
         A = problem.network_matrix
         self.rows, self.columns = _equilibrate(np.abs(A))
         self.S, self.rhs = A * self.rows[:, None] * self.columns, problem.b * self.rows
-        self.unit, self.cost_unit = (_power_of_two(y.max()) for y in (abs(self.rhs), self.columns))
+        self.unit, self.cost_unit = (power_of_two(y.max()) for y in (abs(self.rhs), self.columns))
         self.rhs, self.cost = self.rhs / self.unit, self.columns / self.cost_unit
         self.long_S = self.S.astype(LONG)
 
@@ -167,17 +167,17 @@ class _Program:
         )
 
 
-def _power_of_two(values: Values) -> Any:
+def power_of_two(values: Values) -> Any:
     """Return the power of two nearest to each positive value, and 1 for zeros."""
     return np.exp2(np.rint(np.log2(np.where(values > 0, values, 1.0))))
 
 
 def _equilibrate(sizes: Floats) -> tuple[Floats, Floats]:
     """Return factors that bring the largest entry of each row to about one, then of each column."""
-    rows = 1 / _power_of_two(sizes.max(axis=1))
-    return rows, 1 / _power_of_two((sizes * rows[:, None]).max(axis=0))
+    rows = 1 / power_of_two(sizes.max(axis=1))
+    return rows, 1 / power_of_two((sizes * rows[:, None]).max(axis=0))
 
 
 def _magnification(violation: float) -> Any:
     """Return by how much to magnify what a round has left, to be of order one."""
-    return _power_of_two(1 / max(violation, 1e-30))
+    return power_of_two(1 / max(violation, 1e-30))

@@ -17,6 +17,7 @@ from wnlib.l1.linear_program import shortest
 from wnlib.problems import Problem, check_problem
 
 SEEN = 1e-6  # of entries, over the norm: HiGHS works to 1e-7
+ROOM = 1e-9  # relative, of the smallest norm: what rounding must not make infeasible
 
 
 def read_support(z: ArrayLike, slack: ArrayLike) -> Bools:
@@ -117,7 +118,7 @@ def strict_pair(problem: Problem) -> tuple[Floats, Floats]:
     corner = shortest(problem, np.ones(A.shape[1]))
     norm, farthest = corner.sum(), [corner]
     for c in -np.eye(A.shape[1]):
-        found = linprog(c, A_ub=[np.ones(len(c))], b_ub=[norm * (1 + 1e-9)], A_eq=A, b_eq=b)
+        found = linprog(c, A_ub=[np.ones(len(c))], b_ub=[norm * (1 + ROOM)], A_eq=A, b_eq=b)
         farthest.append(found.x if found.status == 0 else corner)
     reach = np.max(farthest, axis=0)
     on = reach > SEEN * norm

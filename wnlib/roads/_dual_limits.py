@@ -22,12 +22,11 @@ to their own digits. Entries that vanish on all of ``S`` have infinite multiplie
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.linalg import LinAlgError
-from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
 from wnlib.flows import Lift, log_sum
 from wnlib.flows._mirrors import NormalizedLift
+from wnlib.l1._matrices import DOUBT, damped
 from wnlib.roads._bases import EPS, StuckError
 
 CUT = 0.01  # of the M-th largest: smaller columns enter a Hessian as a multiple of one
@@ -74,17 +73,8 @@ class Measurements:
         H = dsyrk(1.0, some.T, lower=1)
         diagonal = np.einsum("ii->i", H)  # a view
         diagonal += (share.sum() - share[used].sum()) / top / M
-        scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        H = H * scale[:, None] * scale
-        for damping in 10.0 ** np.arange(-15, 0):
-            damped = H.copy(order="F")
-            np.einsum("ii->i", damped)[:] += damping
-            try:
-                factor = cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
-            except LinAlgError:
-                continue
-            return lambda v: scale * cho_solve(factor, scale * v, check_finite=False) / top
-        raise StuckError("the Hessian has no Cholesky factor")
+        solve = damped(H, DOUBT[np.float64])
+        return lambda v: solve(v) / top
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from scipy.linalg import qr
 from scipy.optimize import linprog
 
 from wnlib.flows import log_sum
+from wnlib.l1.linear_program import power_of_two
 from wnlib.roads._bases import EPS, RANGE, Basis, StuckError, pivots
 
 ROUNDED = 1e-8  # a misfit that may be rounding: then z_B takes it
@@ -52,10 +53,10 @@ def in_units(problem):
     """
     A, b = problem.network_matrix, problem.b
     sizes = np.abs(A).max(axis=1)
-    row_scale = np.exp2(-np.rint(np.log2(np.where(sizes > 0, sizes, 1.0))))
+    row_scale = 1 / power_of_two(sizes)
     A, b = A * row_scale[:, None], b * row_scale
-    size = np.rint(np.log2(np.abs(b).max()))
-    return A, b / np.exp2(size), row_scale, size * np.log(2)
+    size = power_of_two(np.abs(b).max())
+    return A, b / size, row_scale, np.log2(size) * np.log(2)
 
 
 def spanning(A, b):
