@@ -128,7 +128,7 @@ def _on_the_path(
     if len(on) <= SPARSE * M:
         whole = complete(matrix, b, on, signed, ROUNDS)
         return None if whole is None else prove(matrix, b, whole, path.x, path.y, signed, tol)
-    if not stable and path.gap > SETTLED:
+    if not stable and (path.gap > SETTLED or len(on) > M):  # more than M are costly to refute
         return None
     if FULL * M < len(on) < M <= matrix.N:
         on = np.sort(np.argsort(-(path.z / path.slack).max(axis=0))[:M])
