@@ -449,3 +449,11 @@ def test_no_warning_escapes(seed, recwarn):
 def test_zero_is_proven_where_it_is_admitted(sigma, gap):
     zero = SimpleNamespace(z=np.zeros(2), dual=np.zeros(1), signed=True)
     assert wn.check_certificate([[1.0, 2.0]], [1.0], zero, sigma=sigma) == gap
+
+
+def test_a_check_needs_a_result_and_a_residual():
+    A, b = np.eye(2), np.ones(2)
+    with pytest.raises(TypeError, match="result must have z, dual and signed"):
+        wn.check_certificate(A, b, None)
+    with pytest.raises(ValueError, match="sigma must be nonnegative"):
+        wn.check_certificate(A, b, wn.basis_pursuit(A, b), sigma=-1.0)

@@ -2,14 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import wnlib as wn
+from wnlib import estimators
 from wnlib.estimators import BasisPursuit
 
 
@@ -73,3 +76,13 @@ def test_it_works_in_a_pipeline():
 def test_a_wrong_setting_is_named(name, value):
     with pytest.raises((TypeError, ValueError), match=name):
         BasisPursuit(**{name: value}).fit(np.eye(3), np.ones(3))
+
+
+def test_what_is_not_certified_is_said(monkeypatch):
+    problem = wn.sparse_problem(10, 30, 3, seed=6, signed=True)
+    found = replace(
+        wn.basis_pursuit(problem.A, problem.b), status=wn.Status.UNFINISHED, message="why"
+    )
+    monkeypatch.setattr(estimators, "basis_pursuit_denoise", lambda *a, **k: found)
+    with pytest.warns(ConvergenceWarning, match="why"):
+        BasisPursuit().fit(problem.A, problem.b)

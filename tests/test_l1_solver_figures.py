@@ -80,8 +80,6 @@ def test_table_has_a_row_for_each_regime_and_size():
     assert row["lars_least"] == 0.5
     assert row["memory"] == pytest.approx(1.0 / (8 * 20 * 100 / 2**20))
     assert l1_solver.table(RECORDS, threads="default") == []
-    text = l1_solver.markdown([row], {"size": "{M} × {N}", "HiGHS": "{highs:.1f}"})
-    assert text == "| size | HiGHS |\n| --- | --- |\n| 20 × 100 | 4.0 |"
 
 
 def test_growth_finds_the_exponent():

@@ -1,16 +1,19 @@
 """Basis pursuit as an estimator of scikit-learn, which only this module needs."""
 
+import warnings
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from wnlib._checks import flag, nonnegative
 from wnlib._types import Floats
 from wnlib.l1.basis_pursuit import basis_pursuit_denoise
+from wnlib.results import Status
 
 NOTHING = 1e-12  # of the target: what rounding explains
 
@@ -69,6 +72,11 @@ class BasisPursuit(RegressorMixin, BaseEstimator):
         Returns
         -------
         self
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the coefficients are not certified to be those of smallest norm.
         """
         data = validate_data(self, X, y, y_numeric=True, dtype=np.float64, ensure_min_samples=2)
         features, target = data[0], np.asarray(data[1], float)
@@ -82,6 +90,8 @@ class BasisPursuit(RegressorMixin, BaseEstimator):
             fit = np.zeros_like(fit)
         room = noise * float(np.linalg.norm(target))
         self.solution_ = basis_pursuit_denoise(features, fit, room, signed=signed, tol=self.tol)
+        if self.solution_.status is not Status.CONVERGED:
+            warnings.warn(self.solution_.message, ConvergenceWarning, stacklevel=2)
         self.coef_ = np.array(self.solution_.z)
         self.intercept_ = float(level - middle @ self.coef_)
         self.n_iter_ = self.solution_.n_iterations

@@ -278,17 +278,3 @@ def verdict(record: Record) -> str:
 
 def _median(values: Floats) -> float:
     return float(np.median(values)) if len(values) else float("nan")
-
-
-def markdown(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
-    """Return rows as a table in Markdown.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-    columns : mapping
-        Title to a format, of which the keys are those of the rows: ``{"size": "{M} × {N}"}``.
-    """
-    lines = [columns.keys(), ["---"] * len(columns)]
-    lines += [[text.format(**row) for text in columns.values()] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

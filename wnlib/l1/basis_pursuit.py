@@ -63,6 +63,11 @@ def basis_pursuit(
     -----
     UserWarning
         If interrupted.
+
+    Notes
+    -----
+    What is certified is the norm for measurements that differ from ``b`` by ``residual``. Where
+    ``A`` is nearly singular the smallest norm may hang on digits of ``b`` that far out.
     """
     return _solve(A, b, 0.0, signed, tol, warm_start)
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from wnlib._checks import nonnegative
+
 EXACT = 20_000  # entries of A up to which all is rational: a tenth of a second
 LONG = np.longdouble  # beyond: sums with a bound of their rounding
 
@@ -44,10 +46,11 @@ def check_certificate(A: Any, b: Any, result: Any, *, sigma: float = 0.0) -> flo
 
     Raises
     ------
-    ValueError
-        If shapes disagree, or an entry is not finite.
+    ValueError, TypeError
+        If shapes disagree, an entry is not finite, ``sigma`` is negative, or there is no result.
     """
     A, b, z, y = _shaped(A, b, result)
+    sigma = nonnegative("sigma", sigma)
     if not result.signed and (z < 0).any():
         return np.inf
     A, b, z, y, sigma, rounding = _numbers(A, b, z, y, sigma)
@@ -70,7 +73,10 @@ def check_certificate(A: Any, b: Any, result: Any, *, sigma: float = 0.0) -> flo
 def _shaped(A: Any, b: Any, result: Any) -> tuple[Any, Any, Any, Any]:
     """Return matrix and vectors, once they fit."""
     A = A if issparse(A) or hasattr(A, "rmatvec") else np.asarray(A)
-    b, z, y = np.asarray(b), np.asarray(result.z), np.asarray(result.dual)
+    try:
+        b, z, y = (np.asarray(v) for v in (b, result.z, result.dual))
+    except AttributeError as error:
+        raise TypeError("result must have z, dual and signed, as an L1Solution has") from error
     if A.shape != (len(y), len(z)) or b.shape != y.shape or z.ndim != 1:
         raise ValueError(
             f"A, b, z and dual do not fit: shapes {A.shape}, {b.shape}, {z.shape}, {y.shape}"
