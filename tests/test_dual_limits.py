@@ -6,7 +6,7 @@ from test_guards_limits import by_path, without
 
 import wnlib as wn
 from wnlib.figures import phase_transition
-from wnlib.flows._mirrors import NormalizedLift
+from wnlib.flows import NormalizedLift, PlainLift, PowerLift
 from wnlib.roads import _dual_limits
 from wnlib.roads import limit as road
 from wnlib.roads._dual_limits import DualLimit, Measurements
@@ -290,3 +290,13 @@ def test_a_guard_is_missed(owner, name, old, new, flow, options):
         else:
             without(patch, owner, name, old, new)
         assert (steps(cases) > 1.2 * usual).any()
+
+
+@pytest.mark.parametrize("lift", [PlainLift(), NormalizedLift(2, 0.3), PowerLift(2, 1.7)])
+def test_a_lift_knows_the_slope_of_its_radius_and_its_units(lift):
+    growth, anchored, h, unit = 0.4, 1.3, 1e-6, 8.0
+    R = lift.squared_radius(growth, anchored)
+    change = lift.squared_radius(growth + h, anchored) - lift.squared_radius(growth - h, anchored)
+    assert lift.radius_slope(R) == pytest.approx(change / (2 * h), rel=1e-8)
+    there = lift.in_units(unit).squared_radius(growth, anchored / unit)
+    assert there == pytest.approx(R / unit)

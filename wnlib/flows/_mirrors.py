@@ -71,6 +71,14 @@ class PlainLift:
         """Return ``|x|^2`` where ``|w|^2`` has grown by ``exp(log_growth)`` since the anchor's."""
         return anchored * np.exp(log_growth)
 
+    def radius_slope(self, squared_radius: float) -> float:
+        """Return the derivative of :meth:`squared_radius` by ``log_growth``, where it is this."""
+        return squared_radius
+
+    def in_units(self, unit: float) -> "PlainLift":
+        """Return the same where ``r^2`` is measured in this unit."""
+        return self
+
     def weights(self, log_w: Floats, squared_radius: float) -> tuple[Floats, float, Derivative]:
         """Return ``(log x, log clock, derivative)`` at a lift and its :meth:`squared_radius`.
 
@@ -90,6 +98,14 @@ class PowerLift:
     def squared_radius(self, log_growth: float, anchored: float) -> float:
         """Return ``r^2`` as :meth:`PlainLift.squared_radius` does: always positive."""
         return anchored * np.exp(log_growth / self.power)
+
+    def radius_slope(self, squared_radius: float) -> float:
+        """Return what :meth:`PlainLift.radius_slope` does."""
+        return squared_radius / self.power
+
+    def in_units(self, unit: float) -> "PowerLift":
+        """Return the same where ``r^2`` is measured in this unit."""
+        return self
 
     def weights(self, log_w: Floats, squared_radius: float) -> tuple[Floats, float, Derivative]:
         """Return ``(log x, log clock, derivative)``, as :meth:`PlainLift.weights` does."""
@@ -115,6 +131,14 @@ class NormalizedLift:
     def squared_radius(self, log_growth: float, anchored: float) -> float:
         """Return ``r^2`` as :meth:`PlainLift.squared_radius` does; not positive: it vanished."""
         return anchored + self.ratio * log_growth
+
+    def radius_slope(self, squared_radius: float) -> float:
+        """Return what :meth:`PlainLift.radius_slope` does."""
+        return self.ratio
+
+    def in_units(self, unit: float) -> "NormalizedLift":
+        """Return the same where ``r^2`` is measured in this unit."""
+        return NormalizedLift(self.depth, self.ratio / unit)
 
     def weights(self, log_w: Floats, squared_radius: float) -> tuple[Floats, float, Derivative]:
         """Return ``(log x, log clock, derivative)``, as :meth:`PlainLift.weights` does.

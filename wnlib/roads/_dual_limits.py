@@ -24,8 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from wnlib.flows import Lift, log_sum
-from wnlib.flows._mirrors import NormalizedLift
+from wnlib.flows import Lift, NormalizedLift, log_sum
 from wnlib.l1._matrices import DOUBT, damped
 from wnlib.roads._bases import EPS, StuckError
 
@@ -86,10 +85,8 @@ class _Law:
 
     def __call__(self, growth):
         """Return the squared radius and its derivative; 0 where it has vanished."""
-        R = self.lift.squared_radius(growth, self.anchored)
-        if isinstance(self.lift, NormalizedLift):
-            return max(R, 0.0), self.lift.ratio
-        return R, R / getattr(self.lift, "power", 1.0)
+        R = max(self.lift.squared_radius(growth, self.anchored), 0.0)
+        return R, self.lift.radius_slope(R)
 
 
 class DualLimit:
@@ -100,10 +97,8 @@ class DualLimit:
         self.columns, self.log_size = np.arange(len(x0)), given.log_size
         self.log_R0 = log_sum(2 * np.log(x0))
         self.log_v2 = (2 * np.log(x0) - self.log_R0).reshape(len(given.signs), -1)
-        unit, lift = np.exp(-given.log_size), flow.lift
-        if isinstance(lift, NormalizedLift):
-            lift = NormalizedLift(2, lift.ratio * unit)
-        self.law = _Law(lift, np.exp(self.log_R0) * unit)
+        unit = np.exp(given.log_size)
+        self.law = _Law(flow.lift.in_units(unit), np.exp(self.log_R0) / unit)
         self.place(np.zeros(len(given.b)), np.zeros(given.A.shape[1]))
 
     def place(self, nu, theta):
