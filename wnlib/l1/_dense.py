@@ -140,7 +140,9 @@ def _consistent(matrix: Dense, b: Floats, tol: float) -> Floats:
     assert matrix.kept is not None
     if len(matrix.kept) == matrix.M:
         return b
-    nearest = matrix.A @ lstsq(matrix.A, b, check_finite=False, lapack_driver="gelsy")[0]
+    sizes = np.linalg.norm(matrix.A, axis=0)
+    columns = matrix.A / np.where(sizes > 0, sizes, 1.0)  # of one size: of very small ones, too
+    nearest = columns @ lstsq(columns, b, check_finite=False, lapack_driver="gelsy")[0]
     outside = np.linalg.norm(b - nearest) / np.linalg.norm(b)
     if outside > tol:
         raise ValueError(

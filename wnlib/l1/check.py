@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from wnlib._checks import nonnegative
-
 EXACT = 20_000  # entries of A up to which all is rational: a tenth of a second
 LONG = np.longdouble  # beyond: sums with a bound of their rounding
 
@@ -50,7 +48,8 @@ def check_certificate(A: Any, b: Any, result: Any, *, sigma: float = 0.0) -> flo
         If shapes disagree, an entry is not finite, ``sigma`` is negative, or there is no result.
     """
     A, b, z, y = _shaped(A, b, result)
-    sigma = nonnegative("sigma", sigma)
+    if not 0 <= sigma < np.inf:
+        raise ValueError(f"sigma must be nonnegative and finite; got {sigma!r}")
     if not result.signed and (z < 0).any():
         return np.inf
     A, b, z, y, sigma, rounding = _numbers(A, b, z, y, sigma)

@@ -85,7 +85,8 @@ def descend(
     residual_tol : float
         A start whose relative residual is at most this is done, and costs nothing from there on.
     gain : bool
-        Sum up how much the steps gain on the flow: :attr:`Trajectory.gain`, ``log_rho``.
+        Sum up how much the steps gain on the flow: :attr:`Trajectory.gain`, ``log_rho``. Such runs
+        are not compiled, and take many times as long.
 
     Returns
     -------
