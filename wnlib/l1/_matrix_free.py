@@ -23,7 +23,6 @@ ON_TRIAL = 600  # iterations before that, if the rows are orthonormal: probably 
 MAX_ITERATIONS = 30000  # of the splitting: a second for thousands of unknowns, minutes for many
 FIRST_LOOK, LOOK = 50, 1.1  # iterations until the point is looked at, then times as many
 START = 0.1  # of the largest correlation: the first threshold
-SAFE = 0.5  # of the tolerance: the judge computes once more
 
 
 def search(
@@ -46,10 +45,10 @@ def search(
     scale = unit / matrix.unit
     near = near and Found(near.z / scale, near.y * matrix.unit)
     if matrix.M * matrix.N <= TINY:
-        found_all = _dense.search(matrix.written_down(), b / unit, signed, SAFE * tol, near)
+        points = _dense.search(matrix.written_down(), b / unit, signed, tol, near)
     else:
-        found_all = _search(matrix, b / unit, signed, SAFE * tol, near)
-    for found in found_all:
+        points = _search(matrix, b / unit, signed, _dense.ENOUGH * tol, near)
+    for found in points:
         yield found._replace(z=found.z * scale, y=found.y / matrix.unit)
 
 
